@@ -1,0 +1,1 @@
+"""SQLite: the embedded catalog, one file, one writer thread."""
