@@ -1,0 +1,1 @@
+"""One file per Kafka API. Its docstring is its specification."""
