@@ -1,0 +1,85 @@
+# The commands of the project. `make run` starts a broker, `make test` checks everything.
+# Both install what they need into .venv, locked with hashes, and are quick when nothing changed.
+
+ROOT := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
+VENV ?= $(ROOT)/.venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Hashes for everything, and wheels only: nothing here needs a compiler.
+PIP_INSTALL := $(PIP) install --quiet --require-hashes --only-binary :all:
+export PATH := $(ROOT)/.kcat/bin:$(PATH)
+
+DATA_DIR ?= $(ROOT)/fleuve-data
+SERVE ?=
+PYTEST ?= -n auto --dist loadfile
+
+.DEFAULT_GOAL := help
+.PHONY: help run install install-test test lint types layers generated generate format pytest bench docs lock clean
+
+help: ## Show the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+run: install ## Start a broker on localhost:9092, with its data in ./fleuve-data (more options: SERVE="--set …")
+	@exec $(BIN)/fleuve serve --data-dir "$(DATA_DIR)" $(SERVE)
+
+install: $(VENV)/.run.stamp ## Install what the broker needs
+
+install-test: $(VENV)/.test.stamp kcat ## Install what the tests need
+
+test: install-test lint types layers generated pytest ## Check everything
+
+pytest: install-test ## Run the tests alone (PYTEST="-k fetch")
+	cd "$(ROOT)" && $(BIN)/python -m pytest $(PYTEST)
+
+lint: $(VENV)/.test.stamp ## Check style and formatting
+	cd "$(ROOT)" && $(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .
+
+types: $(VENV)/.test.stamp ## Check the types
+	cd "$(ROOT)" && $(BIN)/mypy
+
+layers: $(VENV)/.test.stamp ## Check the imports between layers and rooms
+	cd "$(ROOT)" && $(BIN)/lint-imports --no-logo
+
+generated: $(VENV)/.test.stamp ## Check that generated files are what their generators write
+	cd "$(ROOT)" && for generator in tools/gen_*.py; do $(BIN)/python "$$generator" --check || exit 1; done
+
+generate: $(VENV)/.test.stamp ## Write the generated files again
+	cd "$(ROOT)" && for generator in tools/gen_*.py; do $(BIN)/python "$$generator" || exit 1; done
+
+docs: generate ## Write the reference pages again; the other pages are written by hand
+
+format: $(VENV)/.test.stamp ## Format the code
+	cd "$(ROOT)" && $(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format --quiet .
+
+bench: $(VENV)/.test.stamp ## Run the benchmarks
+	cd "$(ROOT)" && for benchmark in benchmarks/bench_*.py; do $(BIN)/python "$$benchmark" || exit 1; done
+
+clean: ## Remove what the other targets installed; data directories stay
+	rm -rf "$(VENV)" "$(ROOT)/.kcat" "$(ROOT)/.mypy_cache" "$(ROOT)/.ruff_cache" "$(ROOT)/.pytest_cache"
+
+# The lock files name versions and hashes, and no place to get them from.
+UV_COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links
+lock: $(VENV)/.python.stamp ## Lock the newest versions that pyproject.toml allows
+	$(PIP_INSTALL) -r "$(ROOT)/requirements/lock.txt"
+	cd "$(ROOT)" && $(UV_COMPILE) --upgrade pyproject.toml --group build -o requirements/run.txt
+	cd "$(ROOT)" && $(UV_COMPILE) --upgrade pyproject.toml -c requirements/run.txt \
+		--group build --group lint --group test -o requirements/test.txt
+	cd "$(ROOT)" && $(UV_COMPILE) --upgrade --group lock -o requirements/lock.txt
+
+.PHONY: kcat
+kcat:
+	@"$(ROOT)/tools/install_kcat.sh" "$(ROOT)/.kcat"
+
+$(VENV)/.python.stamp:
+	@"$(ROOT)/tools/make_venv.sh" "$(VENV)"
+	@touch $@
+
+$(VENV)/.run.stamp: $(VENV)/.python.stamp $(ROOT)/requirements/run.txt $(ROOT)/pyproject.toml
+	$(PIP_INSTALL) -r "$(ROOT)/requirements/run.txt"
+	$(PIP) install --quiet --no-deps --no-build-isolation -e "$(ROOT)"
+	@touch $@
+
+$(VENV)/.test.stamp: $(VENV)/.run.stamp $(ROOT)/requirements/test.txt
+	$(PIP_INSTALL) -r "$(ROOT)/requirements/test.txt"
+	@touch $@
