@@ -17,9 +17,9 @@ The batch (Kafka's message format 2, KIP-98), all numbers big-endian:
     57  records count          int32
     61  records, compressed as the attributes say
 
-This is the hot path of Produce and Fetch: module-level functions over buffers and ints, one unpacking for each
-batch, nothing for each record. `benchmarks/micro/records.py` measures it. Decoding records is `record.py`'s
-business; a size limit is the caller's, who knows the topic.
+This is the hot path of Produce and Fetch: module-level functions over buffers and ints, one unpacking for
+each batch, nothing for each record. `benchmarks/micro/records.py` measures it. Decoding records is
+`record.py`'s business; a size limit is the caller's, who knows the topic.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ MAGIC: Final = 2
 HEADER_SIZE_BYTES: Final = 61
 LENGTH_OVERHEAD_BYTES: Final = 12
 """Base offset and batch length: what the batch length does not count."""
+LEGACY_SIZE_BYTES_MIN: Final = 26
+"""The smallest message of formats 0 and 1: a smaller size is no message of any format."""
 LEADER_EPOCH_POSITION: Final = 12
 MAGIC_POSITION: Final = 16
 CRC_POSITION: Final = 17
@@ -112,7 +114,8 @@ def is_control(attributes: int) -> bool:
 def check_produced(records: memoryview) -> BatchHeader:
     """Check one partition's records of a Produce request: exactly one sound batch. Return its header.
 
-    As in Kafka, a rest too short to be a batch is not an error; it is not part of `size_bytes` and must not be stored.
+    As in Kafka, the beginning of a second batch that is cut off is no error; it is not part of `size_bytes`
+    and must not be stored.
     Raises what `check_batch` raises, and InvalidRecord if there is no batch, or more than one.
     """
     end = len(records)
@@ -128,7 +131,10 @@ def check_batch(view: memoryview, position: int, end: int, *, control_allowed: b
     """Check the client's batch that begins at `position` and must not pass `end`. Return its header.
 
     Checked are structure, checksum and the rules for what a client may write; the records themselves are not
-    decoded. `control_allowed` is for batches that a broker wrote.
+    decoded. `control_allowed` is for batches that a broker wrote: markers, any base offset, LogAppendTime.
+
+    Differs from Apache Kafka, which accepts a producer id with the epoch -1, resets a LogAppendTime bit on a
+    CreateTime topic, and answers UNKNOWN_SERVER_ERROR to an unknown compression code.
 
     Raises CorruptBatch (structure, CRC), UnsupportedMagic (formats 0 and 1), UnsupportedCompression,
     InvalidTimestamp (LogAppendTime is the broker's to set) and InvalidRecord (everything else).
@@ -167,7 +173,7 @@ def check_batch(view: memoryview, position: int, end: int, *, control_allowed: b
         or attributes & COMPRESSION_MASK > COMPRESSION_CODE_MAX
         or (attributes & TRANSACTIONAL_BIT and producer_id < 0)
     ):
-        _refuse_fields(_unpack_header(view, position), control_allowed)
+        _refuse_fields(_unpack_header(view, position), control_allowed=control_allowed)
     return tuple.__new__(
         BatchHeader,
         (
@@ -191,27 +197,24 @@ def read_header(view: memoryview | bytes | bytearray, position: int = 0) -> Batc
 
     Raises CorruptStoredBatch.
     """
-    if len(view) - position < HEADER_SIZE_BYTES:
+    there = len(view) - position
+    if there < HEADER_SIZE_BYTES:
+        raise CorruptStoredBatch(f"{there} bytes at {position} cannot hold a batch header")
+    fields = _unpack_header(view, position)
+    size_bytes, magic = fields[1] + LENGTH_OVERHEAD_BYTES, fields[3]
+    if magic != MAGIC or not HEADER_SIZE_BYTES <= size_bytes <= there:
         raise CorruptStoredBatch(
-            f"{len(view) - position} bytes at {position} cannot hold a batch header of 61"
+            f"no whole batch at {position}: magic {magic}, size {size_bytes}, {there} bytes there"
         )
-    (base_offset, length, leader_epoch, magic, _, attributes, last_offset_delta, *rest) = _unpack_header(
-        view, position
-    )
-    size_bytes = length + LENGTH_OVERHEAD_BYTES
-    if magic != MAGIC or size_bytes < HEADER_SIZE_BYTES or position + size_bytes > len(view):
-        raise CorruptStoredBatch(
-            f"no whole batch at {position}: magic {magic}, size {size_bytes}, {len(view) - position} bytes there"
-        )
-    return BatchHeader(size_bytes, last_offset_delta, attributes, *rest, base_offset, leader_epoch)
+    return BatchHeader._make((size_bytes, fields[6], fields[5], *fields[7:], fields[0], fields[2]))
 
 
 def check_timestamps(header: BatchHeader, *, now_ms: int, before_max_ms: int, after_max_ms: int) -> None:
     """Check `message.timestamp.before.max.ms` and `message.timestamp.after.max.ms` for a CreateTime topic.
 
-    Differs from Apache Kafka: it decodes each record; here the header's base timestamp (the first record's) and
-    max timestamp stand for all of them, so an early record behind the first one passes, and so does a header
-    that lies. Raises InvalidTimestamp.
+    Differs from Apache Kafka: it decodes each record; here the header's base timestamp (the first record's)
+    and max timestamp stand for all of them, so an early record behind the first one passes, and so does a
+    header that lies. Raises InvalidTimestamp.
     """
     first, latest = header.base_timestamp, header.max_timestamp
     if first >= 0 and now_ms - first > before_max_ms:
@@ -221,7 +224,8 @@ def check_timestamps(header: BatchHeader, *, now_ms: int, before_max_ms: int, af
     else:
         return
     raise InvalidTimestamp(
-        f"timestamp {refused} is out of range: it should be within [{now_ms - before_max_ms}, {now_ms + after_max_ms}]"
+        f"timestamp {refused} is out of range: it should be within "
+        f"[{now_ms - before_max_ms}, {now_ms + after_max_ms}]"
     )
 
 
@@ -232,7 +236,7 @@ def patch(buffer: bytearray | memoryview, position: int, base_offset: int, leade
 
 
 def stamp_log_append_time(buffer: bytearray | memoryview, position: int, timestamp_ms: int) -> None:
-    """Make the checked batch at `position` a LogAppendTime batch of `timestamp_ms`, in place, with a new CRC."""
+    """Make the checked batch at `position` one of LogAppendTime `timestamp_ms`, in place, with a new CRC."""
     (length,) = _LENGTH.unpack_from(buffer, position + 8)
     (attributes,) = _ATTRIBUTES.unpack_from(buffer, position + ATTRIBUTES_POSITION)
     _ATTRIBUTES.pack_into(buffer, position + ATTRIBUTES_POSITION, attributes | LOG_APPEND_TIME_BIT)
@@ -243,24 +247,20 @@ def stamp_log_append_time(buffer: bytearray | memoryview, position: int, timesta
 def walk(
     view: memoryview | bytes | bytearray, start: int, end: int
 ) -> Iterator[tuple[int, int, int, int, int]]:
-    """Yield (position, size in bytes, base offset, last offset delta, max timestamp) of consecutive stored batches.
+    """Yield (position, size in bytes, base offset, last offset delta, max timestamp) of each stored batch.
 
     Batches must fill `start` … `end` exactly. Checksums are not checked. Raises CorruptStoredBatch.
     """
     position = start
     while position < end:
-        if end - position < HEADER_SIZE_BYTES:
-            raise CorruptStoredBatch(f"{end - position} bytes at {position} cannot hold a batch header of 61")
+        there = end - position
+        if there < HEADER_SIZE_BYTES:
+            raise CorruptStoredBatch(f"{there} bytes at {position} cannot hold a batch header")
         base_offset, length, magic, last_offset_delta, max_timestamp = _unpack_walked(view, position)
         size_bytes = length + LENGTH_OVERHEAD_BYTES
-        if (
-            magic != MAGIC
-            or size_bytes < HEADER_SIZE_BYTES
-            or position + size_bytes > end
-            or last_offset_delta < 0
-        ):
+        if magic != MAGIC or last_offset_delta < 0 or not HEADER_SIZE_BYTES <= size_bytes <= there:
             raise CorruptStoredBatch(
-                f"no whole batch at {position}: magic {magic}, size {size_bytes}, {end - position} bytes there, "
+                f"no whole batch at {position}: magic {magic}, size {size_bytes}, {there} bytes there, "
                 f"last offset delta {last_offset_delta}"
             )
         yield position, size_bytes, base_offset, last_offset_delta, max_timestamp
@@ -278,7 +278,7 @@ def empty_batch(
     attributes: int = 0,
     max_timestamp: int = -1,
 ) -> bytes:
-    """Return a batch without records that covers `base_offset` … `last_offset`, as Kafka's cleaner leaves them.
+    """Return a batch without records over `base_offset` … `last_offset`, as Kafka's cleaner leaves them.
 
     Consumers step over it. Of `attributes` the compression code is dropped: nothing is compressed.
     """
@@ -335,72 +335,57 @@ def _write_crc(buffer: bytearray | memoryview, position: int, size_bytes: int) -
 
 
 def _refuse_structure(view: memoryview, position: int, end: int) -> NoReturn:
-    """Say what is wrong with bytes that are no whole batch of format 2. The magic decides first, as in Kafka."""
+    """Say what is wrong with bytes that are no whole batch of format 2.
+
+    The order of the checks and the kinds of error are Kafka's: cut-off bytes are "no batch", not a corrupt one.
+    """
     there = end - position
     if there > MAGIC_POSITION:
-        magic = view[position + MAGIC_POSITION]
-        if magic in (0, 1):
-            raise UnsupportedMagic(
-                f"message format {magic} is not supported any more: record batches must have magic 2 (KIP-724)"
-            )
-        if magic != MAGIC:
-            raise CorruptBatch(f"magic {magic} in a record batch, 2 was expected")
-    if there >= LENGTH_OVERHEAD_BYTES:
         (length,) = _LENGTH.unpack_from(view, position + 8)
         size_bytes = length + LENGTH_OVERHEAD_BYTES
+        magic = view[position + MAGIC_POSITION]
+        if magic > MAGIC:
+            raise CorruptBatch(f"magic {magic} in a record batch, 2 was expected")
+        if magic < MAGIC:
+            raise UnsupportedMagic(
+                f"message format {magic} is not supported: record batches must have magic 2 (KIP-724)"
+            )
         if size_bytes < HEADER_SIZE_BYTES:
             raise CorruptBatch(f"a record batch says it has {size_bytes} bytes, its header alone takes 61")
-        raise CorruptBatch(f"a record batch says it has {size_bytes} bytes, {there} are there")
-    raise CorruptBatch(f"{there} bytes cannot hold a record batch")
+        raise InvalidRecord(f"a record batch says it has {size_bytes} bytes, {there} are there")
+    raise InvalidRecord(f"{there} bytes cannot hold a record batch")
 
 
 def _refuse_second_batch(records: memoryview, position: int, end: int) -> None:
-    """Refuse whatever follows the first batch, unless it is too short to be one."""
-    if end - position <= MAGIC_POSITION:
+    """Refuse what follows the first batch, unless it is the beginning of a batch that is cut off."""
+    there = end - position
+    if there <= MAGIC_POSITION:
         return
     (length,) = _LENGTH.unpack_from(records, position + 8)
     magic = records[position + MAGIC_POSITION]
-    if magic > MAGIC or length < 0:
+    if magic > MAGIC or length + LENGTH_OVERHEAD_BYTES < LEGACY_SIZE_BYTES_MIN:
         raise CorruptBatch(f"no record batch follows the first one: magic {magic}, length {length}")
-    if position + LENGTH_OVERHEAD_BYTES + length <= end:
+    if length + LENGTH_OVERHEAD_BYTES <= there:
         raise InvalidRecord("a produce request must have exactly one record batch for each partition")
 
 
-def _refuse_fields(fields: tuple[int, ...], control_allowed: bool) -> None:
+def _refuse_fields(fields: tuple[int, ...], *, control_allowed: bool) -> None:
     """Say which field of a batch with a good checksum a client may not send, if one is."""
-    (
-        base_offset,
-        _,
-        _,
-        _,
-        _,
-        attributes,
-        last_offset_delta,
-        _,
-        _,
-        producer_id,
-        producer_epoch,
-        sequence,
-        count,
-    ) = fields
+    base_offset, attributes, last_offset_delta = fields[0], fields[5], fields[6]
+    producer_id, producer_epoch, base_sequence, records_count = fields[9:]
+    code = attributes & COMPRESSION_MASK
     if base_offset != 0 and not control_allowed:
         raise InvalidRecord(f"the base offset of a produced batch must be 0, it is {base_offset}")
-    if attributes & COMPRESSION_MASK > COMPRESSION_CODE_MAX:
-        raise UnsupportedCompression(
-            f"compression code {attributes & COMPRESSION_MASK} is unknown, 0 to 4 are known"
-        )
-    if last_offset_delta < 0 or count < 1 or last_offset_delta != count - 1:
-        raise InvalidRecord(
-            f"last offset delta {last_offset_delta} and count of records {count} do not agree"
-        )
+    if code > COMPRESSION_CODE_MAX:
+        raise UnsupportedCompression(f"compression code {code} is unknown, 0 to 4 are known")
+    if records_count < 1 or last_offset_delta != records_count - 1:
+        raise InvalidRecord(f"last offset delta {last_offset_delta} does not fit {records_count} records")
     if attributes & CONTROL_BIT and not control_allowed:
         raise InvalidRecord("clients are not allowed to write control records")
-    if producer_id >= 0 and sequence < 0:
-        raise InvalidRecord(f"sequence number {sequence} is invalid in a batch of producer id {producer_id}")
+    if producer_id >= 0 and base_sequence < 0:
+        raise InvalidRecord(f"producer id {producer_id} with the sequence number {base_sequence}")
     if producer_id >= 0 and producer_epoch < 0:
-        raise InvalidRecord(
-            f"producer epoch {producer_epoch} is invalid in a batch of producer id {producer_id}"
-        )
+        raise InvalidRecord(f"producer id {producer_id} with the epoch {producer_epoch}")
     if producer_id < 0 and attributes & TRANSACTIONAL_BIT:
         raise InvalidRecord("a transactional batch must have a producer id")
     if attributes & LOG_APPEND_TIME_BIT and not control_allowed:
