@@ -1,7 +1,8 @@
 """What a room may say to the people who run a broker: the shape of a logger.
 
-Rooms take a `Logger` as a parameter and never import a logging library; `app` gives them the real one. An event is
-a short sentence in lower case, always the same; what differs goes into the fields. Nothing is logged per request.
+Rooms take a `Logger` as a parameter and never import a logging library; `app` gives them the real one. An
+event is a short sentence in lower case, always the same; what differs goes into the fields. Nothing is logged
+per request.
 """
 
 from __future__ import annotations

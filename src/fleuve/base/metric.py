@@ -1,8 +1,8 @@
 """The type of a metric: one row, written in the room that counts.
 
 A room keeps its counts in a slots class of plain numbers (`Stats`, in its `stats.py`) and lists beside it, in
-`METRICS: tuple[Metric, ...]`, what each attribute is called outside. Counting costs an addition; names, labels and
-text are made when somebody asks.
+`METRICS: tuple[Metric, ...]`, what each attribute is called outside. Counting costs an addition; names, labels
+and text are made when somebody asks.
 
     class LogStats:
         __slots__ = ("buffer_bytes", "flush_seconds", "flushes")
@@ -18,9 +18,9 @@ text are made when somebody asks.
         Metric("fleuve_log_flush_seconds", Kind.HISTOGRAM, "Time a flush took.", "flush_seconds"),
     )
 
-Names follow Prometheus: `fleuve_` and the room in front, the base unit behind (`_seconds`, `_bytes`), `_total` for
-counters. An attribute with labels is a dict: from the label's value, or from a tuple of values if there are several,
-to the number or histogram.
+Names follow Prometheus: `fleuve_` and the room in front, the base unit behind (`_seconds`, `_bytes`), `_total`
+for counters. An attribute with labels is a dict: from the label's value, or from a tuple of values if there are
+several, to the number or histogram.
 """
 
 from __future__ import annotations
@@ -67,11 +67,11 @@ class MetricSource:
 
 
 LATENCY_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Upper bounds of the buckets for latencies, in seconds: from a flush on a fast disk to a client's time-out."""
+"""Upper bounds of the buckets for latencies, in seconds: from a quick flush to a client's patience."""
 
 
 class Histogram:
-    """Counts values by size. `counts[i]` are those up to `bounds[i]` and above the bound before; the last, the rest.
+    """Counts values by size: `counts[i]` are those up to `bounds[i]`, and the last one has the rest.
 
     Single-threaded, like all stats. A hot path may do by hand what `observe` does.
     """
