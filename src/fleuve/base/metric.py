@@ -1,8 +1,8 @@
 """The type of a metric: one row, written in the room that counts.
 
 A room keeps its counts in a slots class of plain numbers (`Stats`, in its `stats.py`) and lists beside it, in
-`METRICS: tuple[Metric, ...]`, what each attribute is called outside. Counting costs an addition; names, labels
-and text are made when somebody asks.
+`METRICS: tuple[Metric, ...]`, what each attribute is called outside. Counting costs an addition; names,
+labels and text are made when somebody asks.
 
     class LogStats:
         __slots__ = ("buffer_bytes", "flush_seconds", "flushes")
@@ -18,9 +18,9 @@ and text are made when somebody asks.
         Metric("fleuve_log_flush_seconds", Kind.HISTOGRAM, "Time a flush took.", "flush_seconds"),
     )
 
-Names follow Prometheus: `fleuve_` and the room in front, the base unit behind (`_seconds`, `_bytes`), `_total`
-for counters. An attribute with labels is a dict: from the label's value, or from a tuple of values if there are
-several, to the number or histogram.
+Names follow Prometheus: `fleuve_` and the room in front, the base unit behind (`_seconds`, `_bytes`),
+`_total` for counters. An attribute with labels is a dict: from the label's value, or from a tuple of values if
+there are several, to the number or histogram.
 """
 
 from __future__ import annotations

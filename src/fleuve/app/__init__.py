@@ -1,0 +1,1 @@
+"""Where the parts are joined: settings and their sources, the composition root, lifecycle, logging, telemetry."""
