@@ -14,7 +14,7 @@ class CatalogUnavailable(FleuveError, verdict=Verdict.RETRY):
 
 
 class CommitOutcomeUnknown(CatalogUnavailable, verdict=Verdict.RETRY):
-    """The commit was sent and its answer lost: it may or may not have happened. Resolved by a write, never by a read."""
+    """The commit was sent and its answer lost: it may or may not have happened. Only a write can tell."""
 
 
 class StoreUnavailable(FleuveError, verdict=Verdict.RETRY):
@@ -31,3 +31,7 @@ class VersionConflict(FleuveError, verdict=Verdict.REFRESH):
 
 class CorruptState(FleuveError, verdict=Verdict.FATAL):
     """Stored bytes are not what was written. A person must look; the message says at what."""
+
+
+class Fenced(FleuveError, verdict=Verdict.FATAL):
+    """This run of the broker was fenced: another one has taken its place, and nothing it does counts any more."""

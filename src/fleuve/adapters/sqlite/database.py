@@ -41,7 +41,9 @@ _CORRUPT = ("malformed", "not a database", "disk I/O error: corrupt")
 class _Work:
     __slots__ = ("durable", "error", "function", "future", "result")
 
-    def __init__(self, function: Callable[[sqlite3.Connection], Any], *, durable: bool, future: asyncio.Future[Any]):
+    def __init__(
+        self, function: Callable[[sqlite3.Connection], Any], *, durable: bool, future: asyncio.Future[Any]
+    ):
         self.function = function
         self.durable = durable
         self.future = future
@@ -123,7 +125,9 @@ class Database:
             self._writer.close()
         self._threads.clear()
 
-    def write(self, function: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> asyncio.Future[T]:
+    def write(
+        self, function: Callable[[sqlite3.Connection], T], *, durable: bool = True
+    ) -> asyncio.Future[T]:
         """Run `function` as a transaction on the writer; works run in the order of these calls.
 
         Raises (through the future) what `function` raised, CatalogUnavailable where nothing happened, and
@@ -178,7 +182,9 @@ class Database:
         if not self._writer.in_transaction:
             # SQLite gave the whole transaction up by itself (disk full, I/O error): nothing of the group happened.
             for work in group:
-                work.error = work.error or CatalogUnavailable("the catalog gave up a transaction this one was part of")
+                work.error = work.error or CatalogUnavailable(
+                    "the catalog gave up a transaction this one was part of"
+                )
             return
         self._commit(group, durable=durable)
 
@@ -290,5 +296,7 @@ def _settle(group: list[_Work]) -> None:
 
 def _as_corrupt_at_open(error: sqlite3.DatabaseError, path: Path) -> BaseException:
     if any(word in str(error) for word in _CORRUPT):
-        return CorruptState(f"the catalog {path} is damaged ({error}); restore it from a backup, or give another directory")
+        return CorruptState(
+            f"the catalog {path} is damaged ({error}); restore it from a backup, or give another directory"
+        )
     return CatalogUnavailable(f"the catalog {path} cannot be opened: {error}")

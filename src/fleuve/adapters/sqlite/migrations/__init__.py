@@ -14,11 +14,8 @@ _FILE = re.compile(r"^(\d{4})_(\w+)\.sql$")
 
 def available() -> list[tuple[int, str, str]]:
     """Return (number, name, SQL text) of every migration, by number."""
-    found = []
-    for entry in files(__package__).iterdir():
-        if match := _FILE.match(entry.name):
-            found.append((int(match[1]), match[2], entry.read_text(encoding="utf-8")))
-    return sorted(found)
+    entries = ((_FILE.match(entry.name), entry) for entry in files(__package__).iterdir())
+    return sorted((int(match[1]), match[2], entry.read_text(encoding="utf-8")) for match, entry in entries if match)
 
 
 def migrate(connection: sqlite3.Connection) -> None:
@@ -40,7 +37,10 @@ def _apply(connection: sqlite3.Connection) -> None:
         "CREATE TABLE IF NOT EXISTS schema_version"
         " (number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL) STRICT"
     )
-    applied = {number: (name, checksum) for number, name, checksum in connection.execute("SELECT * FROM schema_version")}
+    applied = {
+        number: (name, checksum)
+        for number, name, checksum in connection.execute("SELECT * FROM schema_version")
+    }
     known = available()
     if unknown := applied.keys() - {number for number, _, _ in known}:
         raise CorruptState(
@@ -54,7 +54,9 @@ def _apply(connection: sqlite3.Connection) -> None:
                 connection.execute(statement)
             connection.execute("INSERT INTO schema_version VALUES (?, ?, ?)", (number, name, checksum))
         elif applied[number][1] != checksum:
-            raise CorruptState(f"schema change {number} ({name}) differs from the one the catalog was made with")
+            raise CorruptState(
+                f"schema change {number} ({name}) differs from the one the catalog was made with"
+            )
 
 
 def _statements(text: str) -> list[str]:
@@ -65,6 +67,8 @@ def _statements(text: str) -> list[str]:
         if sqlite3.complete_statement(pending):
             statements.append(pending.strip())
             pending = ""
-    if pending.strip() and not all(line.startswith("--") or not line.strip() for line in pending.splitlines()):
+    if pending.strip() and not all(
+        line.startswith("--") or not line.strip() for line in pending.splitlines()
+    ):
         raise ValueError(f"unfinished SQL statement: {pending.strip()[:80]}")
     return statements
