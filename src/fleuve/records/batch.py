@@ -57,6 +57,8 @@ LOG_APPEND_TIME_BIT: Final = 0x08
 TRANSACTIONAL_BIT: Final = 0x10
 CONTROL_BIT: Final = 0x20
 COMPRESSION_CODE_MAX: Final = 4
+RECORD_SIZE_BYTES_MIN: Final = 7
+"""A record without key, value and headers."""
 OFFSET_DELTA_MAX: Final = 2**31 - 1
 """A batch cannot span more offsets than this."""
 
@@ -172,6 +174,7 @@ def check_batch(view: memoryview, position: int, end: int, *, control_allowed: b
         or attributes & ~(TRANSACTIONAL_BIT | COMPRESSION_MASK)
         or attributes & COMPRESSION_MASK > COMPRESSION_CODE_MAX
         or (attributes & TRANSACTIONAL_BIT and producer_id < 0)
+        or (not attributes & COMPRESSION_MASK and records_count * RECORD_SIZE_BYTES_MIN > size_bytes)
     ):
         _refuse_fields(_unpack_header(view, position), control_allowed=control_allowed)
     return tuple.__new__(
@@ -203,9 +206,7 @@ def read_header(view: memoryview | bytes | bytearray, position: int = 0) -> Batc
     fields = _unpack_header(view, position)
     size_bytes, magic = fields[1] + LENGTH_OVERHEAD_BYTES, fields[3]
     if magic != MAGIC or not HEADER_SIZE_BYTES <= size_bytes <= there:
-        raise CorruptStoredBatch(
-            f"no whole batch at {position}: magic {magic}, size {size_bytes}, {there} bytes there"
-        )
+        raise CorruptStoredBatch(f"no whole batch at {position}: magic {magic}, size {size_bytes}, {there} bytes there")
     return BatchHeader._make((size_bytes, fields[6], fields[5], *fields[7:], fields[0], fields[2]))
 
 
@@ -224,8 +225,7 @@ def check_timestamps(header: BatchHeader, *, now_ms: int, before_max_ms: int, af
     else:
         return
     raise InvalidTimestamp(
-        f"timestamp {refused} is out of range: it should be within "
-        f"[{now_ms - before_max_ms}, {now_ms + after_max_ms}]"
+        f"timestamp {refused} is out of range: it should be within [{now_ms - before_max_ms}, {now_ms + after_max_ms}]"
     )
 
 
@@ -244,9 +244,7 @@ def stamp_log_append_time(buffer: bytearray | memoryview, position: int, timesta
     _write_crc(buffer, position, length + LENGTH_OVERHEAD_BYTES)
 
 
-def walk(
-    view: memoryview | bytes | bytearray, start: int, end: int
-) -> Iterator[tuple[int, int, int, int, int]]:
+def walk(view: memoryview | bytes | bytearray, start: int, end: int) -> Iterator[tuple[int, int, int, int, int]]:
     """Yield (position, size in bytes, base offset, last offset delta, max timestamp) of each stored batch.
 
     Batches must fill `start` … `end` exactly. Checksums are not checked. Raises CorruptStoredBatch.
@@ -337,7 +335,7 @@ def _write_crc(buffer: bytearray | memoryview, position: int, size_bytes: int) -
 def _refuse_structure(view: memoryview, position: int, end: int) -> NoReturn:
     """Say what is wrong with bytes that are no whole batch of format 2.
 
-    The order of the checks and the kinds of error are Kafka's: cut-off bytes are "no batch", not a corrupt one.
+    The order of the checks and the kinds of error are Kafka's: a batch cut off is no batch, not a corrupt one.
     """
     there = end - position
     if there > MAGIC_POSITION:
@@ -380,6 +378,9 @@ def _refuse_fields(fields: tuple[int, ...], *, control_allowed: bool) -> None:
         raise UnsupportedCompression(f"compression code {code} is unknown, 0 to 4 are known")
     if records_count < 1 or last_offset_delta != records_count - 1:
         raise InvalidRecord(f"last offset delta {last_offset_delta} does not fit {records_count} records")
+    # A cheap bound on what a lie can do to the offsets; inside compressed records nobody looks.
+    if not code and records_count * RECORD_SIZE_BYTES_MIN > fields[1] + LENGTH_OVERHEAD_BYTES:
+        raise InvalidRecord(f"{records_count} records cannot be in a batch of {fields[1]} bytes")
     if attributes & CONTROL_BIT and not control_allowed:
         raise InvalidRecord("clients are not allowed to write control records")
     if producer_id >= 0 and base_sequence < 0:

@@ -30,10 +30,6 @@ class CorruptStoredBatch(CorruptBatch, verdict=Verdict.FATAL):
     """Stored bytes are not the batches they should be."""
 
 
-class CorruptRecord(CorruptBatch, verdict=Verdict.REJECT):
-    """The checksum is good, but the records cannot be decoded, or are more than allowed (CORRUPT_MESSAGE)."""
-
-
 class InvalidRecord(FleuveError, verdict=Verdict.REJECT):
     """A sound batch that a producer may not send (INVALID_RECORD)."""
 
@@ -41,6 +37,13 @@ class InvalidRecord(FleuveError, verdict=Verdict.REJECT):
         super().__init__(message)
         self.records = tuple(records)
         """The records at fault, if single ones are."""
+
+
+class CorruptRecord(InvalidRecord):
+    """The checksum is good, but the records cannot be decoded, or are more than allowed (INVALID_RECORD).
+
+    A retry would bring the same bytes again; so it is not CORRUPT_MESSAGE, which clients retry.
+    """
 
 
 class UnsupportedMagic(InvalidRecord):
