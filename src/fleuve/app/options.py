@@ -21,6 +21,8 @@ LISTENERS_DEFAULT = "localhost:9092"
 """Both loopbacks: 127.0.0.1 and, where the machine has it, ::1."""
 HTTP_DEFAULT = "127.0.0.1:9644"
 DATA_DIR_DEFAULT = "./fleuve-data"
+LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("auto", "text", "json")
 
 # Kafka's listener names, in upper case as Kafka normalises them.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
@@ -155,9 +157,7 @@ def make_listener(name: str, bind: Address, advertised: Address, *, flag: str, t
                 f"{flag}: {text!r} binds every interface; say how clients reach this broker: "
                 f"--listen {bind}@HOST:{bind.port or 'PORT'} (or set advertised.listeners)"
             )
-        raise UsageError(
-            f"{flag}: {text!r}: clients cannot connect to {advertised}: advertise a host name or address"
-        )
+        raise UsageError(f"{flag}: {text!r}: clients cannot connect to {advertised}: advertise a host name or address")
     if advertised.port == 0 and bind.port != 0:
         raise UsageError(f"{flag}: {text!r}: clients cannot connect to port 0: advertise port {bind.port}")
     return ListenerSpec(name.upper(), bind.host, bind.port, advertised.host, advertised.port)

@@ -1,0 +1,62 @@
+"""The `fleuve` command: its parser, and how a command ends.
+
+Parsing is the standard library's, and a command's code is imported when the command runs: `--help` and a start pay
+for nothing they do not use. Exit codes: 0 done, 1 failed, 2 used wrongly, 130 interrupted. Each failure is one line
+on standard error that says what to do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from fleuve import __version__
+from fleuve.app.options import UsageError
+from fleuve.base.errors import FleuveError
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    from fleuve.cli import serve
+
+    parser = _Parser(
+        prog="fleuve",
+        description="An event-streaming platform that speaks the Apache Kafka wire protocol.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"fleuve {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
+    serve.add_command(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that `arguments` (by default the process's) name, and return its exit code."""
+    try:
+        parsed = make_parser().parse_args(arguments)
+        code: int = parsed.run(parsed)
+    except UsageError as error:
+        return _fail(error, EXIT_USAGE)
+    except FleuveError as error:
+        return _fail(error, EXIT_FAILED)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    return code
+
+
+def _fail(error: FleuveError, code: int) -> int:
+    print("fleuve:", " ".join(str(error).split()), file=sys.stderr)
+    return code

@@ -1,0 +1,95 @@
+"""`fleuve serve`: its flags, turned into `ServeOptions`.
+
+What the flags mean is decided in `fleuve.app`; this file only names them and explains them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from fleuve.app.options import (
+    DATA_DIR_DEFAULT,
+    HTTP_DEFAULT,
+    LISTENERS_DEFAULT,
+    LOG_FORMATS,
+    LOG_LEVELS,
+    ServeOptions,
+    UsageError,
+    parse_http,
+    parse_listeners,
+    parse_setting,
+)
+
+_DESCRIPTION = """\
+Run a broker until SIGTERM or SIGINT. When it is ready, one line on standard output says where it listens, where its
+data is and what it promises. Logs go to standard error.
+"""
+
+
+def add_command(commands: Any) -> None:
+    """Add `serve` to the commands of the parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "serve", help="run a broker", description=_DESCRIPTION, allow_abbrev=False
+    )
+    add = parser.add_argument
+    add(
+        "--listen",
+        action="append",
+        default=[],
+        metavar="[NAME=]HOST:PORT[@HOST:PORT]",
+        help="listen for Kafka clients here; behind the @, the address to advertise to them. May be repeated; port 0"
+        f" takes a free one (default: {LISTENERS_DEFAULT}, on both loopbacks)",
+    )
+    add("--data-dir", type=Path, metavar="DIR", help=f"keep the data here (default: {DATA_DIR_DEFAULT})")
+    add("--ephemeral", action="store_true", help="keep nothing: all data is gone when the broker stops")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        dest="settings",
+        metavar="NAME=VALUE",
+        help="set any broker setting by Kafka's name; may be repeated",
+    )
+    add("--config", type=Path, metavar="FILE", help="read settings from a file like Kafka's server.properties")
+    add("--ready-file", type=Path, metavar="FILE", help="write the broker's address here when it is ready")
+    add(
+        "--http",
+        default=HTTP_DEFAULT,
+        metavar="HOST:PORT",
+        help="serve /metrics, /livez and /readyz here, or 'off' (default: %(default)s)",
+    )
+    add("--log-level", choices=LOG_LEVELS, default="info", help="log from this level on (default: %(default)s)")
+    add(
+        "--log-format",
+        choices=LOG_FORMATS,
+        default="auto",
+        help="auto is text on a terminal, else JSON (default: %(default)s)",
+    )
+    parser.set_defaults(run=run)
+
+
+def options_of(parsed: argparse.Namespace) -> ServeOptions:
+    """Return the options that the flags say; raise UsageError if they do not fit each other or their form."""
+    if parsed.ephemeral and parsed.data_dir is not None:
+        raise UsageError("--ephemeral keeps no data, --data-dir says where to keep it: give one of them")
+    return ServeOptions(
+        listeners=parse_listeners(tuple(parsed.listen)) if parsed.listen else None,
+        data_dir=parsed.data_dir,
+        ephemeral=parsed.ephemeral,
+        settings=tuple(parse_setting(text) for text in parsed.settings),
+        config=parsed.config,
+        ready_file=parsed.ready_file,
+        http=parse_http(parsed.http),
+        log_level=parsed.log_level,
+        log_format=parsed.log_format,
+    )
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Run a broker as the flags say, until it is told to stop; return the exit code."""
+    options = options_of(parsed)
+    from fleuve.app import serve
+
+    return serve.run(options)

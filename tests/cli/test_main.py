@@ -1,0 +1,88 @@
+"""The command line: flags become options, and every failure is one line and an exit code."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fleuve import __version__
+from fleuve.app.options import Address, ListenerSpec, ServeOptions
+from fleuve.cli.main import main, make_parser
+from fleuve.cli.serve import options_of
+
+
+def options(*arguments):
+    return options_of(make_parser().parse_args(["serve", *arguments]))
+
+
+def test_without_flags_everything_is_the_default():
+    assert options() == ServeOptions()
+
+
+def test_each_flag_has_its_option():
+    asked = options(
+        *("--listen", "A=localhost:1", "--listen", "localhost:2", "--data-dir", "d", "--set", "num.partitions=3"),
+        *("--set", "listeners=x=y", "--config", "c", "--ready-file", "r", "--http", "off"),
+        *("--log-level", "debug", "--log-format", "json"),
+    )
+    assert asked == ServeOptions(
+        listeners=(
+            ListenerSpec("A", "localhost", 1, "localhost", 1),
+            ListenerSpec("PLAINTEXT", "localhost", 2, "localhost", 2),
+        ),
+        data_dir=Path("d"),
+        settings=(("num.partitions", "3"), ("listeners", "x=y")),
+        config=Path("c"),
+        ready_file=Path("r"),
+        http=None,
+        log_level="debug",
+        log_format="json",
+    )
+    assert options("--http", "[::1]:80", "--ephemeral") == ServeOptions(http=Address("::1", 80), ephemeral=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["serve", "--listen", "0.0.0.0:9092"], "--listen"),
+        (["serve", "--set", "x"], "--set"),
+        (["serve", "--http", "x"], "--http"),
+        (["serve", "--ephemeral", "--data-dir", "d"], "--ephemeral"),
+    ],
+)
+def test_wrong_use_is_one_line_and_exit_code_2(arguments, message, capsys):
+    assert main(arguments) == 2
+    errors = capsys.readouterr().err
+    assert message in errors
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["nothing"], ["serve", "--no-such-flag"], ["serve", "--log-level", "loud"]])
+def test_what_the_parser_refuses_is_one_line_and_exit_code_2(arguments, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    assert exit_.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_help_names_every_flag(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["serve", "--help"])
+    assert exit_.value.code == 0
+    text = capsys.readouterr().out
+    flags = ["listen", "data-dir", "ephemeral", "set", "config", "ready-file", "http", "log-level", "log-format"]
+    assert [flag for flag in flags if f"--{flag}" not in text] == []
+
+
+def test_the_module_is_the_command():
+    ran = subprocess.run([sys.executable, "-m", "fleuve", "--version"], capture_output=True, text=True, check=True)
+    assert ran.stdout == f"fleuve {__version__}\n"
+
+
+def test_asking_for_help_imports_nothing_that_a_broker_needs():
+    code = "import sys, fleuve.cli.main as m\n"
+    code += "try: m.main(['--help'])\nexcept SystemExit: pass\n"
+    code += "print([name for name in ('asyncio', 'uvloop', 'sqlite3', 'uvicorn', 'starlette') if name in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines()[-1] == "[]"
