@@ -78,7 +78,7 @@ def compress(code: int, payload: Buffer) -> bytes:
         case Compression.LZ4:
             # The default level is 15 times slower for a few per cent.
             compressor = cramjam.lz4.Compressor(level=1, content_checksum=False, block_linked=False)
-            compressor.compress(payload)
+            compressor.compress(bytes(payload))  # It takes nothing else.
             return bytes(compressor.finish())
         case Compression.ZSTD:
             return bytes(cramjam.zstd.compress(payload, level=3))
