@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from crc32c import crc32c
 
-from fleuve.records.batch import check_batch, patch, stamp_log_append_time, walk
+from fleuve.records.batch import check_batch, patch, read_header, stamp_log_append_time, walk
 from fleuve.records.compression import Compression, decompress
-from fleuve.records.record import Record, build_batch, keyless_records, payload_of, read_header
+from fleuve.records.record import Record, build_batch, keyless_records, payload_of
 
 RUN_SECONDS = 0.05
 RUNS = 7
