@@ -1,4 +1,4 @@
-"""What a log line looks like, and how often a client's faults make one."""
+"""What a log line looks like."""
 
 import io
 import json
@@ -6,36 +6,12 @@ import logging
 
 import pytest
 
-from fleuve.app.logging import (
-    FAULT_INTERVAL_S,
-    FAULT_LINES_PER_INTERVAL_MAX,
-    FAULT_SOURCES_MAX,
-    FaultLogger,
-    configure,
-)
+from fleuve.app.logging import configure
 
 
 class Terminal(io.StringIO):
     def isatty(self):
         return True
-
-
-class RecordingLogger:
-    def __init__(self):
-        self.lines = []
-
-    def debug(self, event, /, **fields):
-        self.lines.append((event, fields))
-
-    info = warning = error = debug
-
-
-class Now:
-    def __init__(self):
-        self.s = 1000.0
-
-    def __call__(self):
-        return self.s
 
 
 @pytest.fixture(autouse=True)
@@ -100,33 +76,3 @@ def test_libraries_log_in_the_same_form():
     logging.getLogger("asyncio").error("Task exception was never retrieved %d", 1)
     line = json.loads(stream.getvalue())
     assert (line["logger"], line["event"]) == ("asyncio", "Task exception was never retrieved 1")
-
-
-def test_a_clients_faults_make_one_line_an_interval_with_the_number_left_out():
-    log, now = RecordingLogger(), Now()
-    faults = FaultLogger(log, now)
-    for port in range(10):
-        faults.warning("malformed request", address=f"10.0.0.1:{port}", client_id="a")
-    now.s += FAULT_INTERVAL_S
-    faults.warning("malformed request", address="10.0.0.1:99", client_id="a")
-    assert [fields.get("suppressed") for _, fields in log.lines] == [None, 9]
-
-
-def test_one_clients_faults_do_not_hide_another_ones():
-    log, now = RecordingLogger(), Now()
-    faults = FaultLogger(log, now)
-    for client_id in ("a", "b", "a"):
-        faults.warning("malformed request", address="10.0.0.1:1", client_id=client_id)
-    faults.warning("malformed request", address="10.0.0.2:1", client_id="a")
-    assert len(log.lines) == 3
-
-
-def test_a_crowd_of_faulty_clients_makes_a_bounded_number_of_lines():
-    log, now = RecordingLogger(), Now()
-    faults = FaultLogger(log, now)
-    for number in range(3 * FAULT_SOURCES_MAX):
-        faults.warning("malformed request", address=f"10.0.{number >> 8}.{number & 255}:1", client_id="a")
-    assert len(log.lines) == FAULT_LINES_PER_INTERVAL_MAX
-    now.s += FAULT_INTERVAL_S
-    faults.warning("malformed request", address="10.9.9.9:1", client_id="a")
-    assert log.lines[-1][1]["suppressed_of_others"] == 3 * FAULT_SOURCES_MAX - FAULT_LINES_PER_INTERVAL_MAX

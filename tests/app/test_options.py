@@ -67,9 +67,7 @@ def test_listeners_without_a_name_are_numbered():
     assert [spec.name for spec in specs] == ["PLAINTEXT", "PLAINTEXT-2", "X", "PLAINTEXT-4"]
 
 
-@pytest.mark.parametrize(
-    "texts", [("A=localhost:1", "a=localhost:2"), ("localhost:9092", "B=localhost:9092")]
-)
+@pytest.mark.parametrize("texts", [("A=localhost:1", "a=localhost:2"), ("localhost:9092", "B=localhost:9092")])
 def test_two_listeners_share_neither_name_nor_address(texts):
     with pytest.raises(UsageError, match="two listeners"):
         parse_listeners(texts)

@@ -10,20 +10,11 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections import OrderedDict
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TextIO
 
 from fleuve.app.options import LOG_FORMATS, LOG_LEVELS
 from fleuve.base.log import Logger
-
-FAULT_INTERVAL_S = 60.0
-"""A client's fault is logged once in this time for each address and client id …"""
-FAULT_LINES_PER_INTERVAL_MAX = 60
-"""… and all clients' faults together this often, so that a crowd of them cannot fill a disk."""
-FAULT_SOURCES_MAX = 1_000
-"""Bounds the memory of who was at fault; the longest silent one is forgotten first."""
 
 _FIELDS = "fleuve_fields"
 
@@ -60,67 +51,6 @@ class StandardLogger:
         self._logger.log(
             level, "%s", event, exc_info=error if isinstance(error, BaseException) else None, extra={_FIELDS: fields}
         )
-
-
-class FaultLogger:
-    """A `Logger` for the faults of clients: a line names who, and stands for all of that client's in the interval.
-
-    The fields `address` (host and port, or host) and `client_id` say whose fault it is. The next line after an
-    interval tells how many were left out, in `suppressed`. Errors of our own do not belong here.
-    """
-
-    def __init__(self, logger: Logger, now_s: Callable[[], float]) -> None:
-        self._logger = logger
-        self._now_s = now_s
-        self._sources: OrderedDict[tuple[str, str], tuple[float, int]] = OrderedDict()
-        self._window_start_s = 0.0
-        self._window_lines = 0
-        self._window_suppressed = 0
-
-    def debug(self, event: str, /, **fields: object) -> None:
-        """Log at level debug; not limited, since nobody reads it by default."""
-        self._logger.debug(event, **fields)
-
-    def info(self, event: str, /, **fields: object) -> None:
-        """Log at level info, if this client's turn has come."""
-        if (suppressed := self._turn(fields)) is not None:
-            self._logger.info(event, **fields, **suppressed)
-
-    def warning(self, event: str, /, **fields: object) -> None:
-        """Log at level warning, if this client's turn has come."""
-        if (suppressed := self._turn(fields)) is not None:
-            self._logger.warning(event, **fields, **suppressed)
-
-    def error(self, event: str, /, **fields: object) -> None:
-        """Log at level error, if this client's turn has come."""
-        if (suppressed := self._turn(fields)) is not None:
-            self._logger.error(event, **fields, **suppressed)
-
-    def _turn(self, fields: dict[str, object]) -> dict[str, object] | None:
-        """Return what to add to the line, or None if there is to be no line."""
-        now_s = self._now_s()
-        # A client that reconnects comes from another port and is still the same one.
-        host = str(fields.get("address", "")).rpartition(":")[0] or str(fields.get("address", ""))
-        source = (host, str(fields.get("client_id") or ""))
-        last_s, suppressed = self._sources.get(source, (None, 0))
-        if last_s is not None and now_s - last_s < FAULT_INTERVAL_S:
-            self._sources[source] = (last_s, suppressed + 1)
-            return None
-        if now_s - self._window_start_s >= FAULT_INTERVAL_S or not self._window_lines:
-            self._window_start_s, self._window_lines = now_s, 0
-        if self._window_lines >= FAULT_LINES_PER_INTERVAL_MAX:
-            self._window_suppressed += 1
-            return None
-        self._window_lines += 1
-        self._sources[source] = (now_s, 0)
-        self._sources.move_to_end(source)
-        if len(self._sources) > FAULT_SOURCES_MAX:
-            self._sources.popitem(last=False)
-        added: dict[str, object] = {"suppressed": suppressed} if suppressed else {}
-        if self._window_suppressed:
-            added["suppressed_of_others"] = self._window_suppressed
-            self._window_suppressed = 0
-        return added
 
 
 def configure(level: str, form: str, stream: TextIO | None = None) -> Logger:
