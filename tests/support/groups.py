@@ -97,7 +97,7 @@ class GroupDriver:
         """Send JoinGroup; return the waiter."""
         self._last_waiter += 1
         self._last_id += 1
-        fields = {
+        values: dict[str, Any] = {
             "session_timeout_ms": SESSION_MS,
             "rebalance_timeout_ms": REBALANCE_MS,
             "protocol_type": "consumer",
@@ -105,20 +105,21 @@ class GroupDriver:
             "id_required": False,
             "new_member_id": MemberId(f"m{self._last_id}"),
         } | fields
-        self.step(Join(waiter=self._last_waiter, member_id=MemberId(member_id), **fields))
+        self.step(Join(waiter=self._last_waiter, member_id=MemberId(member_id), **values))
         return self._last_waiter
 
     def sync(self, joined: Joined, assignments: dict[str, bytes] | None = None, **fields: Any) -> int:
         """Send SyncGroup of the generation that `joined` tells of; return the waiter."""
         self._last_waiter += 1
-        fields = {"member_id": joined.member_id, "generation": joined.generation} | fields
+        values: dict[str, Any] = {"member_id": joined.member_id, "generation": joined.generation} | fields
         ids = {MemberId(key): value for key, value in (assignments or {}).items()}
-        self.step(Sync(waiter=self._last_waiter, assignments=ids, **fields))
+        self.step(Sync(waiter=self._last_waiter, assignments=ids, **values))
         return self._last_waiter
 
     def heartbeat(self, joined: Joined, **fields: Any) -> bool:
         """Send a heartbeat; return whether the answer is REBALANCE_IN_PROGRESS."""
-        self.step(Heartbeat(**({"member_id": joined.member_id, "generation": joined.generation} | fields)))
+        values: dict[str, Any] = {"member_id": joined.member_id, "generation": joined.generation} | fields
+        self.step(Heartbeat(**values))
         return classic.rebalancing(self.group)
 
     def commit(self, member_id: str = "", generation: int = -1, instance_id: str | None = None) -> None:
