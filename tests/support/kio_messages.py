@@ -59,7 +59,9 @@ def kio_class(module: str, version: int, side: str) -> type:
     (found,) = (
         cls
         for cls in vars(kio_module).values()
-        if isinstance(cls, type) and cls.__module__ == path and cls.__name__.endswith(side.capitalize())
+        if isinstance(cls, type)
+        and cls.__module__ == path
+        and cls.__name__.endswith(side.capitalize())
         and cls.__type__.name == side
     )
     return found

@@ -50,7 +50,8 @@ class Encoder:
         self._struct("message", self._schema.root)
         if self._scattered:
             self._flush()
-            body.add('out.append(b"".join(parts))')
+            with body.block("if parts:"):
+                body.add('out.append(b"".join(parts))')
             body.add("return out")
         elif len(body.lines) == start:
             # Nothing of varying length came before: no list is needed.
@@ -109,7 +110,7 @@ class Encoder:
         buffer = self._module.use("fleuve.wire.message", "Buffer")
         for field in sorted(tagged, key=lambda field: field.tag or 0):
             place = f"{local}.{field.name}"
-            test = f"if not ({_is_default(field, place)}):"
+            test = f"if {_is_set(field, place)}:"
             if field.type == "struct":
                 test = f"if {place} is not None and {place} != {field.struct}():"
             with body.block(test):
@@ -300,3 +301,13 @@ def _is_default(field: Field, place: str) -> str:
         return f"not {place}.int"
     value = repr(field.default).replace("'", '"')
     return f"{place} == {value}"
+
+
+def _is_set(field: Field, place: str) -> str:
+    """Return the negation of `_is_default`."""
+    absent = _is_default(field, place)
+    if absent.startswith("not "):
+        return absent.removeprefix("not ")
+    if absent == place:
+        return f"not {place}"
+    return absent.replace(" is None", " is not None").replace(" == ", " != ")

@@ -232,8 +232,9 @@ def put_records(out: list[Buffer], parts: list[Buffer], records: ScatteredRecord
         if len(buffer) <= RECORDS_COPY_SIZE_BYTES_MAX:
             parts.append(buffer)
         else:
-            out.append(b"".join(parts))
-            parts.clear()
+            if parts:
+                out.append(b"".join(parts))
+                parts.clear()
             out.append(buffer)
 
 

@@ -223,7 +223,7 @@ def _encode_response_v1_to_v2(message: ApiVersionsResponse) -> bytes:
 
 def _response_api_versions_response_tags_v3_to_v4(api_versions_response: ApiVersionsResponse) -> bytes:
     fields: list[tuple[int, bytes]] = []
-    if not (not api_versions_response.supported_features):
+    if api_versions_response.supported_features:
         parts: list[Buffer] = []
         supported_features = api_versions_response.supported_features
         supported_features_size = len(supported_features) + 1
@@ -236,9 +236,9 @@ def _response_api_versions_response_tags_v3_to_v4(api_versions_response: ApiVers
                 _write_hhx(supported_feature_key.min_version, supported_feature_key.max_version),
             )
         fields.append((0, b"".join(parts)))
-    if not (api_versions_response.finalized_features_epoch == -1):
+    if api_versions_response.finalized_features_epoch != -1:
         fields.append((1, _write_q(api_versions_response.finalized_features_epoch)))
-    if not (not api_versions_response.finalized_features):
+    if api_versions_response.finalized_features:
         parts = []
         finalized_features = api_versions_response.finalized_features
         finalized_features_size = len(finalized_features) + 1
@@ -251,7 +251,7 @@ def _response_api_versions_response_tags_v3_to_v4(api_versions_response: ApiVers
                 _write_hhx(finalized_feature_key.max_version_level, finalized_feature_key.min_version_level),
             )
         fields.append((2, b"".join(parts)))
-    if not (not api_versions_response.zk_migration_ready):
+    if api_versions_response.zk_migration_ready:
         fields.append((3, _write_f(api_versions_response.zk_migration_ready)))
     return tag_section(fields)
 

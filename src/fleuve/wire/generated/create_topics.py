@@ -406,7 +406,7 @@ def _encode_response_v2_to_v4(message: CreateTopicsResponse) -> bytes:
 
 def _response_creatable_topic_result_tags_v5_to_v6(creatable_topic_result: CreatableTopicResult) -> bytes:
     fields: list[tuple[int, bytes]] = []
-    if not (creatable_topic_result.topic_config_error_code == 0):
+    if creatable_topic_result.topic_config_error_code != 0:
         fields.append((0, _write_h(creatable_topic_result.topic_config_error_code)))
     return tag_section(fields)
 
@@ -452,7 +452,7 @@ def _encode_response_v5_to_v6(message: CreateTopicsResponse) -> bytes:
 
 def _response_creatable_topic_result_tags_v7(creatable_topic_result: CreatableTopicResult) -> bytes:
     fields: list[tuple[int, bytes]] = []
-    if not (creatable_topic_result.topic_config_error_code == 0):
+    if creatable_topic_result.topic_config_error_code != 0:
         fields.append((0, _write_h(creatable_topic_result.topic_config_error_code)))
     return tag_section(fields)
 

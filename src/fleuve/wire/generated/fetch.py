@@ -1460,7 +1460,8 @@ def _encode_response_v4(message: FetchResponse) -> list[Buffer]:
             else:
                 parts.append(_write_i(records_size(records)))
                 put_records(out, parts, records)
-    out.append(b"".join(parts))
+    if parts:
+        out.append(b"".join(parts))
     return out
 
 
@@ -1495,7 +1496,8 @@ def _encode_response_v5_to_v6(message: FetchResponse) -> list[Buffer]:
             else:
                 parts.append(_write_i(records_size(records)))
                 put_records(out, parts, records)
-    out.append(b"".join(parts))
+    if parts:
+        out.append(b"".join(parts))
     return out
 
 
@@ -1530,7 +1532,8 @@ def _encode_response_v7_to_v10(message: FetchResponse) -> list[Buffer]:
             else:
                 parts.append(_write_i(records_size(records)))
                 put_records(out, parts, records)
-    out.append(b"".join(parts))
+    if parts:
+        out.append(b"".join(parts))
     return out
 
 
@@ -1566,7 +1569,8 @@ def _encode_response_v11(message: FetchResponse) -> list[Buffer]:
             else:
                 parts.append(_write_i(records_size(records)))
                 put_records(out, parts, records)
-    out.append(b"".join(parts))
+    if parts:
+        out.append(b"".join(parts))
     return out
 
 
@@ -1648,7 +1652,8 @@ def _encode_response_v12(message: FetchResponse) -> list[Buffer]:
             )
         parts.append(b"\x00")
     parts.append(b"\x00")
-    out.append(b"".join(parts))
+    if parts:
+        out.append(b"".join(parts))
     return out
 
 
@@ -1730,7 +1735,8 @@ def _encode_response_v13_to_v15(message: FetchResponse) -> list[Buffer]:
             )
         parts.append(b"\x00")
     parts.append(b"\x00")
-    out.append(b"".join(parts))
+    if parts:
+        out.append(b"".join(parts))
     return out
 
 
@@ -1756,7 +1762,7 @@ def _response_partition_data_tags_v16_to_v18(partition_data: PartitionData) -> b
 
 def _response_fetch_response_tags_v16_to_v18(fetch_response: FetchResponse) -> bytes:
     fields: list[tuple[int, bytes]] = []
-    if not (not fetch_response.node_endpoints):
+    if fetch_response.node_endpoints:
         parts: list[Buffer] = []
         node_endpoints = fetch_response.node_endpoints
         node_endpoints_size = len(node_endpoints) + 1
@@ -1831,7 +1837,8 @@ def _encode_response_v16_to_v18(message: FetchResponse) -> list[Buffer]:
             )
         parts.append(b"\x00")
     parts.append((b"\x00" if not message.node_endpoints else _response_fetch_response_tags_v16_to_v18(message)))
-    out.append(b"".join(parts))
+    if parts:
+        out.append(b"".join(parts))
     return out
 
 
@@ -1903,7 +1910,7 @@ def _encode_request_v4_to_v11(message: FetchRequest, version: int) -> bytes:
 
 def _request_fetch_request_tags_v12_to_v14(fetch_request: FetchRequest) -> bytes:
     fields: list[tuple[int, bytes]] = []
-    if not (fetch_request.cluster_id is None):
+    if fetch_request.cluster_id is not None:
         fields.append((0, compact_nullable_string(fetch_request.cluster_id)))
     return tag_section(fields)
 
@@ -1968,7 +1975,7 @@ def _encode_request_v12_to_v14(message: FetchRequest, version: int) -> bytes:
 
 def _request_fetch_request_tags_v15_to_v16(fetch_request: FetchRequest) -> bytes:
     fields: list[tuple[int, bytes]] = []
-    if not (fetch_request.cluster_id is None):
+    if fetch_request.cluster_id is not None:
         fields.append((0, compact_nullable_string(fetch_request.cluster_id)))
     if fetch_request.replica_state is not None and fetch_request.replica_state != ReplicaState():
         parts: list[Buffer] = []
@@ -2036,14 +2043,14 @@ def _encode_request_v15_to_v16(message: FetchRequest, _version: int) -> bytes:
 
 def _request_fetch_partition_tags_v17(fetch_partition: FetchPartition) -> bytes:
     fields: list[tuple[int, bytes]] = []
-    if not (not fetch_partition.replica_directory_id.int):
+    if fetch_partition.replica_directory_id.int:
         fields.append((0, fetch_partition.replica_directory_id.bytes))
     return tag_section(fields)
 
 
 def _request_fetch_request_tags_v17(fetch_request: FetchRequest) -> bytes:
     fields: list[tuple[int, bytes]] = []
-    if not (fetch_request.cluster_id is None):
+    if fetch_request.cluster_id is not None:
         fields.append((0, compact_nullable_string(fetch_request.cluster_id)))
     if fetch_request.replica_state is not None and fetch_request.replica_state != ReplicaState():
         parts: list[Buffer] = []
@@ -2116,16 +2123,16 @@ def _encode_request_v17(message: FetchRequest, _version: int) -> bytes:
 
 def _request_fetch_partition_tags_v18(fetch_partition: FetchPartition) -> bytes:
     fields: list[tuple[int, bytes]] = []
-    if not (not fetch_partition.replica_directory_id.int):
+    if fetch_partition.replica_directory_id.int:
         fields.append((0, fetch_partition.replica_directory_id.bytes))
-    if not (fetch_partition.high_watermark == 9223372036854775807):
+    if fetch_partition.high_watermark != 9223372036854775807:
         fields.append((1, _write_q(fetch_partition.high_watermark)))
     return tag_section(fields)
 
 
 def _request_fetch_request_tags_v18(fetch_request: FetchRequest) -> bytes:
     fields: list[tuple[int, bytes]] = []
-    if not (fetch_request.cluster_id is None):
+    if fetch_request.cluster_id is not None:
         fields.append((0, compact_nullable_string(fetch_request.cluster_id)))
     if fetch_request.replica_state is not None and fetch_request.replica_state != ReplicaState():
         parts: list[Buffer] = []

@@ -575,7 +575,7 @@ def _response_partition_produce_response_tags_v10_to_v12(partition_produce_respo
 
 def _response_produce_response_tags_v10_to_v12(produce_response: ProduceResponse) -> bytes:
     fields: list[tuple[int, bytes]] = []
-    if not (not produce_response.node_endpoints):
+    if produce_response.node_endpoints:
         parts: list[Buffer] = []
         node_endpoints = produce_response.node_endpoints
         node_endpoints_size = len(node_endpoints) + 1
@@ -658,7 +658,7 @@ def _response_partition_produce_response_tags_v13(partition_produce_response: Pa
 
 def _response_produce_response_tags_v13(produce_response: ProduceResponse) -> bytes:
     fields: list[tuple[int, bytes]] = []
-    if not (not produce_response.node_endpoints):
+    if produce_response.node_endpoints:
         parts: list[Buffer] = []
         node_endpoints = produce_response.node_endpoints
         node_endpoints_size = len(node_endpoints) + 1
