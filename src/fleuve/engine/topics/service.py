@@ -49,6 +49,7 @@ from fleuve.engine.topics.requests import (
     check_replicas,
     shape,
 )
+from fleuve.ports.configs import ConfigResource, ResourceType
 from fleuve.ports.errors import CatalogUnavailable, CommitOutcomeUnknown, VersionConflict
 from fleuve.ports.topics import NewTopic, StoredTopic, TopicStore
 
@@ -209,11 +210,23 @@ class TopicService:
         """Carry out changes until cancelled."""
         await self._lane.run()
 
-    def configure(self, topic_id: UUID, configs: TopicConfigs) -> None:
-        """Show other configs for a topic; they are stored already. Nothing happens if the topic is gone."""
-        before = self._by_id.get(TopicId(topic_id))
-        if before is not None and before.configs != configs:
-            self._replace(before, replace(before, configs=configs))
+    def configs_changed(self, resource: ConfigResource) -> None:
+        """Show the configs that are in force now: for ConfigService to call after each change."""
+        match resource.type:
+            case ResourceType.TOPIC:
+                topic = self._by_id.get(TopicId(UUID(resource.key)))
+                if topic is not None:
+                    self._refresh_configs(topic)
+            case ResourceType.BROKER:
+                for topic in list(self._by_id.values()):
+                    self._refresh_configs(topic)
+            case ResourceType.GROUP:
+                pass
+
+    def _refresh_configs(self, topic: Topic) -> None:
+        configs = self._configs.topic_configs(topic.id)
+        if configs != topic.configs:
+            self._replace(topic, replace(topic, configs=configs))
 
     # ------------------------------------------------------------ creating
 

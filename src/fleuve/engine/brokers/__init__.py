@@ -1,0 +1,1 @@
+"""The brokers of the cluster: incarnations and their leases, who leads and who coordinates what."""
