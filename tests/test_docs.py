@@ -1,0 +1,53 @@
+"""What the pages say exists: links lead somewhere, flags and commands are there, and nothing is left out."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from fleuve.cli.main import main
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def prose(path):
+    """Return a page without its blocks of code."""
+    return re.sub(r"^```.*?^```", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_files_that_exist(page):
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", prose(page))
+    local = [link for link in links if "://" not in link and not link.startswith("mailto:")]
+    assert [link for link in local if not (page.parent / link).exists()] == []
+
+
+def test_every_flag_of_serve_is_explained(capsys):
+    with pytest.raises(SystemExit):
+        main(["serve", "--help"])
+    flags = set(re.findall(r"--[a-z][a-z-]+", capsys.readouterr().out)) - {"--help"}
+    page = (ROOT / "docs/configuration.md").read_text()
+    assert sorted(flag for flag in flags if f"`{flag}" not in page) == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/getting-started.md"])
+def test_commands_of_make_exist(name):
+    commands = set(re.findall(r"\bmake ([a-z]+)\b(?=[ `\n])", (ROOT / name).read_text()))
+    text_words = {"them", "it", "is", "and"}
+    assert commands - text_words - TARGETS == set()
+
+
+def test_every_page_is_listed_in_the_index():
+    index = (ROOT / "docs/index.md").read_text()
+    pages = [path.relative_to(ROOT / "docs") for path in (ROOT / "docs").glob("**/*.md")]
+    single = [str(page) for page in pages if page.parts[0] not in {"decisions", "formats", "index.md"}]
+    assert [page for page in single if f"({page})" not in index] == []
+
+
+def test_locked_requirements_name_no_place_to_get_them_from():
+    places = re.compile(r"://|--(extra-)?index-url|--find-links")
+    files = [*(ROOT / "requirements").glob("*.txt")]
+    assert files
+    assert [path.name for path in files if places.search(path.read_text())] == []
