@@ -1,0 +1,1 @@
+"""The log: append, flush, tail cache, fetch, look-ups, recovery."""
