@@ -52,7 +52,7 @@ format: $(VENV)/.test.stamp ## Format the code
 	cd "$(ROOT)" && $(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format --quiet .
 
 bench: $(VENV)/.test.stamp ## Run the benchmarks
-	cd "$(ROOT)" && for benchmark in benchmarks/bench_*.py; do $(BIN)/python "$$benchmark" || exit 1; done
+	cd "$(ROOT)" && for benchmark in benchmarks/*.py benchmarks/*/*.py; do $(BIN)/python "$$benchmark" || exit 1; done
 
 clean: ## Remove what the other targets installed; data directories stay
 	rm -rf "$(VENV)" "$(ROOT)/.kcat" "$(ROOT)/.mypy_cache" "$(ROOT)/.ruff_cache" "$(ROOT)/.pytest_cache"
