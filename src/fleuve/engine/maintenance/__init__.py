@@ -1,0 +1,1 @@
+"""Merge, retention and garbage: pure planners and one runner."""

@@ -1,0 +1,1 @@
+"""Idempotent producers: ids, epochs, sequences."""
