@@ -10,7 +10,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from fleuve import __version__
+from fleuve.adapters.journal import stats as journal
 from fleuve.base.metric import Histogram, Kind, Metric, MetricSource
+from fleuve.engine.groups import stats as groups
 from fleuve.engine.log import stats as log
 from fleuve.kafka import stats as kafka
 from fleuve.web import metrics as web
@@ -43,6 +45,8 @@ TABLES: tuple[tuple[str, Sequence[Metric]], ...] = (
     ("Broker", METRICS),
     ("Kafka edge", kafka.METRICS),
     ("Log", log.METRICS),
+    ("Journal", journal.METRICS),
+    ("Consumer groups", groups.METRICS),
     ("HTTP port", web.METRICS),
 )
 """Every table of metrics there is, under the title of its part of the reference page."""
