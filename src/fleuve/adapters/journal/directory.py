@@ -1,0 +1,160 @@
+"""The data directory: its layout, its format version, and its lock.
+
+format            version of the layout and of everything in it
+lock              held while a broker uses the directory; says which process
+catalog.sqlite    the catalog (the SQLite adapter's)
+journal/          extents, in journal files
+segments/         merged segments
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from pathlib import Path
+
+from fleuve.adapters.journal.files import Files
+from fleuve.adapters.journal.names import JOURNAL, SEGMENTS
+from fleuve.ports.errors import CorruptState, StoreUnavailable
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - not a POSIX system
+    fcntl = None  # type: ignore[assignment]
+
+FORMAT_VERSION = 1
+
+
+class DataDirectory:
+    """A data directory that this process holds."""
+
+    def __init__(self, path: Path, lock_fd: int) -> None:
+        self.path = path
+        self._lock_fd = lock_fd
+
+    @property
+    def catalog_path(self) -> Path:
+        """Where the SQLite file lies."""
+        return self.path / "catalog.sqlite"
+
+    @classmethod
+    def open(cls, path: Path) -> DataDirectory:
+        """Create the directory if it is not there, check its format and lock it; blocks briefly.
+
+        Raises StoreUnavailable where it cannot be used (in use, not writable, not a directory), CorruptState where its
+        format is newer or unreadable; each with one line that says what to do.
+        """
+        path = path.absolute()
+        files = Files()
+        try:
+            _make_directories(files, path)
+            lock_fd = _locked(path)
+        except OSError as error:
+            raise StoreUnavailable(_refusal(error, path)) from error
+        try:
+            _check_format(files, path)
+            for folder in (JOURNAL, SEGMENTS):
+                files.make_directory(path / folder)
+            files.sync_directory(path)
+        except OSError as error:
+            os.close(lock_fd)
+            raise StoreUnavailable(_refusal(error, path)) from error
+        except BaseException:
+            os.close(lock_fd)
+            raise
+        return cls(path, lock_fd)
+
+    def close(self) -> None:
+        """Let others use the directory. May be called again."""
+        if self._lock_fd >= 0:
+            os.close(self._lock_fd)
+            self._lock_fd = -1
+
+
+def _make_directories(files: Files, path: Path) -> None:
+    missing = []
+    while not path.exists():
+        missing.append(path)
+        path = path.parent
+    for directory in reversed(missing):
+        if files.make_directory(directory):
+            files.sync_directory(directory.parent)
+
+
+def _locked(path: Path) -> int:
+    fd = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        _lock(fd)
+    except OSError as error:
+        holder = os.read(fd, 32).decode("ascii", "replace").strip() if fcntl else ""
+        os.close(fd)
+        if error.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
+            raise
+        by = f" by process {holder}" if holder else ""
+        raise StoreUnavailable(
+            f"the data directory {path} is in use{by}: stop that broker, or give another directory"
+        ) from error
+    os.ftruncate(fd, 0)
+    os.write(fd, f"{os.getpid()}\n".encode())
+    return fd
+
+
+def _lock(fd: int) -> None:
+    """Lock the file for this process, until it is closed; raise OSError at once if another one has it."""
+    if fcntl is not None:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return
+    import msvcrt  # pragma: no cover
+
+    # Behind the text, since a locked range cannot be read by others there.
+    os.lseek(fd, 1 << 20, os.SEEK_SET)  # pragma: no cover
+    msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)  # pragma: no cover
+    os.lseek(fd, 0, os.SEEK_SET)  # pragma: no cover
+
+
+def _check_format(files: Files, path: Path) -> None:
+    try:
+        text = (path / "format").read_text("ascii", "replace").strip()
+    except FileNotFoundError:
+        _write_format(files, path)
+        return
+    if not text.isdigit():
+        raise CorruptState(
+            f"{path / 'format'} says {text[:20]!r} and not a number: this is no data directory of Fleuve"
+        )
+    if int(text) != FORMAT_VERSION:
+        raise CorruptState(
+            f"the data directory {path} has format {text}, and this version of Fleuve reads {FORMAT_VERSION}: "
+            "use the version that wrote it or a newer one, or give another directory"
+        )
+
+
+def _write_format(files: Files, path: Path) -> None:
+    foreign = [name for name in (JOURNAL, SEGMENTS, "catalog.sqlite") if (path / name).exists()]
+    if foreign:
+        raise CorruptState(
+            f"{path} has {foreign[0]} but no format file: it is no data directory of Fleuve, or a part of one is lost; "
+            "restore it from a backup, or give another directory"
+        )
+    partial = path / "format.partial"
+    with contextlib.suppress(FileNotFoundError):
+        files.unlink(partial)
+    fd = files.open_new(partial)
+    try:
+        files.write_all(fd, [f"{FORMAT_VERSION}\n".encode()], 0)
+        files.sync(fd)
+    finally:
+        files.close(fd)
+    files.rename(partial, path / "format")
+
+
+def _refusal(error: OSError, path: Path) -> str:
+    if isinstance(error, NotADirectoryError | FileExistsError):
+        return f"the data directory {path} is a file, or lies below one: give a directory"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return (
+            f"the data directory {path} is not writable for this user ({error.strerror}): "
+            "change its owner or its mode, or give another directory"
+        )
+    return f"the data directory {path} cannot be used: {error.strerror or error}"
