@@ -32,9 +32,6 @@ from fleuve.ports.recovery import UnfinishedIncarnation
 
 _ENTRY: Final = struct.Struct(">iiqq")
 
-OBJECT_IDS_MAX: Final = 1_024
-"""Object ids kept in memory: commits go to the newest object nearly always."""
-
 
 def stored_run(row: tuple[Any, ...]) -> StoredRun:
     """Return the run in a row of the queries that select runs with their objects."""
@@ -51,7 +48,6 @@ class SqliteLogCatalog:
         self._clock = clock
         self._sql = load("log")
         self._producer_sql = load("producers")
-        self._object_ids: dict[str, int] = {}
 
     # ------------------------------------------------------------ ports.log
 
@@ -140,18 +136,12 @@ class SqliteLogCatalog:
     def _object_id(
         self, connection: sqlite3.Connection, name: str, incarnation: Incarnation | None, *, is_segment: bool
     ) -> int:
-        # The number may come from a transaction that was rolled back: then the row is not there.
-        object_id = self._object_ids.get(name)
-        if object_id is not None:
-            return object_id
+        # Not remembered from one transaction to the next: a number that was rolled back is given again.
         row = connection.execute(self._sql["object_id"], (name,)).fetchone()
-        if row is None:
-            values = (name, is_segment, incarnation, self._clock.wall_ms())
-            return int(connection.execute(self._sql["add_object"], values).lastrowid or 0)
-        # It was there before this transaction, or was made by it and cannot vanish alone.
-        if len(self._object_ids) >= OBJECT_IDS_MAX:
-            self._object_ids.clear()
-        return self._object_ids.setdefault(name, int(row[0]))
+        if row is not None:
+            return int(row[0])
+        values = (name, is_segment, incarnation, self._clock.wall_ms())
+        return int(connection.execute(self._sql["add_object"], values).lastrowid or 0)
 
     async def void(self, flush: FlushId) -> bool:
         """Move the incarnation to this flush with nothing in it, durably; False if it is there already."""

@@ -162,6 +162,8 @@ class Fetcher:
         self, view: PartitionView | None, want: FetchWant, room: int, *, at_least_one: bool
     ) -> FetchResult:
         if view is None:
+            view = await self._load(want.partition_id)
+        if view is None:
             return FetchResult(error=UnknownPartition(f"partition {want.partition_id} does not exist"))
         if want.current_leader_epoch >= 0 and (error := epoch_error(view, want.current_leader_epoch)):
             return FetchResult(error=error)
@@ -196,6 +198,14 @@ class Fetcher:
         except StorageFailed as error:
             result.error = error
         return result
+
+    async def _load(self, partition_id: PartitionId) -> PartitionView | None:
+        # It went out of mind while this fetch waited: deleted, or to be looked at anew.
+        try:
+            await self._views.load([partition_id])
+        except CatalogUnavailable:
+            return None
+        return self._views.get(partition_id)
 
     def _register(self, wants: Sequence[FetchWant]) -> _Waiter:
         indexes: dict[PartitionId, list[int]] = {}

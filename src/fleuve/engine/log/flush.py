@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import cast
@@ -31,7 +31,7 @@ from fleuve.base.errors import FleuveError
 from fleuve.base.ids import FlushId, Incarnation, PartitionId, ProducerId
 from fleuve.base.log import Logger
 from fleuve.engine.log import extent
-from fleuve.engine.log.batch import PendingBatch
+from fleuve.engine.log.batch import Batch, PendingBatch
 from fleuve.engine.log.decide import Outcome, decide
 from fleuve.engine.log.errors import OutcomeUnknown, ShuttingDown, StorageFailed
 from fleuve.engine.log.policy import LogPolicy
@@ -269,7 +269,7 @@ class Flusher:
 
 
 def commit_of(
-    flush_id: FlushId, placed: Placed, batches: list[PendingBatch], *, now_ms: int, producer_expiration_ms: int
+    flush_id: FlushId, placed: Placed, batches: Sequence[Batch], *, now_ms: int, producer_expiration_ms: int
 ) -> tuple[FlushRows, Callable[[CommitStates], Decision]]:
     """Return what the catalog needs to commit a flush: the rows it touches and the decision."""
     producers = {

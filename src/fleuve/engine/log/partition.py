@@ -44,7 +44,7 @@ class PartitionView:
     def append(self, offset_first: int, offset_end: int, slab: Slab, start: int, stop: int) -> None:
         """Add batches behind the high watermark, and move it."""
         tail = self._tail
-        if offset_first != self.high_watermark:
+        if tail and offset_first != tail[-1].offset_end:
             # Something came between that was not seen here: what is older is no tail any more.
             tail.clear()
         self.high_watermark = offset_end
