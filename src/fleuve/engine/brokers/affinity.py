@@ -25,7 +25,7 @@ def leader(partition_id: PartitionId, nodes: Collection[NodeId]) -> NodeId:
     return _chosen(partition_id, nodes)
 
 
-def replicas(partition_id: PartitionId, nodes: Collection[NodeId], *, replication_factor: int) -> list[NodeId]:
+def replicas(partition_id: PartitionId, nodes: Collection[NodeId], *, replication_factor: int) -> list[int]:
     """Return the brokers that are shown as the partition's replicas, its leader first.
 
     Any replication factor is shown back, and every replica is a broker that exists: where there are fewer brokers

@@ -153,7 +153,7 @@ class BrokerService:
         """Return the broker that is shown as the partition's leader."""
         return affinity.leader(partition_id, self._nodes)
 
-    def replicas(self, partition_id: PartitionId, *, replication_factor: int) -> list[NodeId]:
+    def replicas(self, partition_id: PartitionId, *, replication_factor: int) -> list[int]:
         """Return the brokers that are shown as the partition's replicas, its leader first."""
         return affinity.replicas(partition_id, self._nodes, replication_factor=replication_factor)
 

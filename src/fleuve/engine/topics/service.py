@@ -418,7 +418,7 @@ class TopicService:
     def _growable(self, growth: Growth) -> Outcome:
         topic = self._by_name.get(growth.name)
         if topic is None:
-            return UnknownTopic("This server does not host this topic-partition.")
+            return UnknownTopic()
         before, count = len(topic.partition_ids), growth.count
         if count == before:
             return InvalidPartitions(f"Topic already has {before} partition(s).")
