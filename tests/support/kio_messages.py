@@ -52,19 +52,13 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-def kio_class(module: str, version: int, side: str) -> type:
+def kio_class(module: str, version: int, side: str) -> Any:
     """Return kio's class of a message in one version."""
     path = f"kio.schema.{module}.v{version}.{side}"
     kio_module = importlib.import_module(path)
-    (found,) = (
-        cls
-        for cls in vars(kio_module).values()
-        if isinstance(cls, type)
-        and cls.__module__ == path
-        and cls.__name__.endswith(side.capitalize())
-        and cls.__type__.name == side
-    )
-    return found
+    found: list[Any] = [cls for cls in vars(kio_module).values() if getattr(cls, "__module__", "") == path]
+    (message,) = (cls for cls in found if cls.__type__.name == side)
+    return message
 
 
 def kio_versions(module: str) -> list[int]:
@@ -73,7 +67,7 @@ def kio_versions(module: str) -> list[int]:
 
 
 @cache
-def kio_messages(cls: type) -> st.SearchStrategy[Any]:
+def kio_messages(cls: Any) -> st.SearchStrategy[Any]:
     """Return a strategy for instances of one of kio's classes."""
     hints = typing.get_type_hints(cls)
     return st.builds(cls, **{field.name: _field(field, hints[field.name]) for field in dataclasses.fields(cls)})
@@ -89,7 +83,7 @@ def _field(field: dataclasses.Field[Any], hint: Any) -> st.SearchStrategy[Any]:
     is_array = typing.get_origin(hint) is tuple
     if is_array:
         hint = typing.get_args(hint)[0]
-    strategy = kio_messages(hint) if dataclasses.is_dataclass(hint) else _VALUES[kind]
+    strategy = kio_messages(hint) if hasattr(hint, "__dataclass_fields__") else _VALUES[kind]
     if is_array:
         strategy = st.lists(strategy, max_size=2).map(tuple)
     if nullable and (is_array or kind not in ("uuid", "datetime_i64")):

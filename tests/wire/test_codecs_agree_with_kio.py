@@ -7,9 +7,9 @@ import importlib
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.kio_messages import converted, kio_bytes, kio_class, kio_messages, kio_versions
 
 from fleuve.wire.apis import APIS
+from support.kio_messages import converted, kio_bytes, kio_class, kio_messages, kio_versions
 
 CASES = [
     pytest.param(api.module, version, side, id=f"{api.module}-v{version}-{side}")

@@ -22,7 +22,7 @@ def stream_of(frames):
 def test_chunking_never_changes_the_frames(frames, data):
     stream = stream_of(frames)
     reader = FrameReader()
-    out = []
+    out: list[bytes] = []
     while stream:
         size = data.draw(st.integers(1, len(stream)))
         out += reader.feed(stream[:size])

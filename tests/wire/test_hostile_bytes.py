@@ -8,19 +8,19 @@ import tracemalloc
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.kio_messages import kio_bytes, kio_class, kio_messages
 
 from fleuve.wire.apis import APIS
 from fleuve.wire.errors import DecodeError
 from fleuve.wire.generated import describe_log_dirs, fetch, list_groups, metadata, offset_commit, produce
 from fleuve.wire.primitives import ELEMENTS_MAX, uvarint
+from support.kio_messages import kio_bytes, kio_class, kio_messages
 
 CASES = [
     pytest.param(api.module, version, id=f"{api.module}-v{version}")
     for api in APIS.values()
     for version in range(api.version_min, api.version_max + 1)
 ]
-QUICK = settings(max_examples=15, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=10, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 
 def decode(name, side, raw, version):

@@ -25,7 +25,7 @@ def element_type(field: Field, module: Module) -> str:
     if kind == "uuid":
         return module.use("uuid", "UUID")
     if kind == "records":
-        return module.use("fleuve.wire.message", "ScatteredRecords" if field.tag == -1 else "Buffer")
+        return module.use("fleuve.wire.message", "Buffer")
     return {"string": "str"}.get(kind, kind)
 
 
@@ -66,7 +66,7 @@ def write_class(
     names = ", ".join(f'"{field.name}"' for field in struct.fields)
     lines.append(f"    __slots__ = ({names}{',' if len(struct.fields) == 1 else ''})")
     if not struct.fields:
-        return lines + [""]
+        return [*lines, ""]
     lines += ["", "    def __init__(", "        self,", "        *,"]
     body: list[str] = []
     for field in struct.fields:

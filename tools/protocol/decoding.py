@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from protocol.classes import default_value, element_type, python_type, snake
+from protocol.classes import default_value, element_type, snake
 from protocol.code import Body, Module, width
 from protocol.layout import condition
 from protocol.schema import NUMBERS, Field, MessageSchema
@@ -56,7 +56,6 @@ class Decoder:
     def _struct(self, target: str, name: str) -> None:
         struct = self._schema.structs[name]
         tagged = [field for field in struct.fields if field.is_tagged and condition(field, self._versions) == ""]
-        open_condition = ""
         for field in struct.fields:
             place = f"{target}.{field.name}"
             when = condition(field, self._versions)
@@ -70,22 +69,20 @@ class Decoder:
                 with self._body.block(f"if {when}:"):
                     self._field(field, place)
                     self._flush()
-        del open_condition
         if self._flexible:
             self._tags(target, tagged)
 
     def _tags(self, target: str, tagged: list[Field]) -> None:
         body = self._body
-        tags = body.name("tags_left") if False else "tags"
-        self._fixed("B", tags)
+        self._fixed("B", "tags")
         self._flush()
-        with body.block(f"if {tags}:"):
+        with body.block("if tags:"):
             if not tagged:
-                body.add(f"at = {self._module.primitive('skip_tags')}(data, at, {tags})")
+                body.add(f"at = {self._module.primitive('skip_tags')}(data, at, tags)")
                 return
             starts = body.name("starts")
             after = body.name("after")
-            body.add(f"{starts}, {after} = {self._module.primitive('read_tags')}(data, at, {tags})")
+            body.add(f"{starts}, {after} = {self._module.primitive('read_tags')}(data, at, tags)")
             for field in tagged:
                 with body.block(f"if {field.tag} in {starts}:"):
                     body.add(f"at = {starts}[{field.tag}]")
@@ -262,6 +259,3 @@ class Decoder:
             body.add(line)
         self._run = []
         self._then = []
-
-
-__all__ = ["Decoder", "python_type"]

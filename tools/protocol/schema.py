@@ -13,6 +13,7 @@ import re
 import types
 import typing
 import uuid
+from typing import Any
 
 from kio.schema.index import schema_name_map
 
@@ -48,7 +49,6 @@ class Field:
     nullable: set[int] = dataclasses.field(default_factory=set)
     tag: int | None = None
     default: object = None
-    kio_name: str = ""
 
     @property
     def is_tagged(self) -> bool:
@@ -98,23 +98,28 @@ def load(module: str) -> Api:
 def _load_message(module: str, versions: list[int], side: str) -> tuple[MessageSchema, int]:
     structs: dict[str, Struct] = {}
     flexible = versions[-1] + 1
-    root_name = ""
+    root: Any = None
     # Newest first: names and types of today win.
     for version in reversed(versions):
         kio_module = importlib.import_module(f"kio.schema.{module}.v{version}.{side}")
-        for name, cls in vars(kio_module).items():
-            if not dataclasses.is_dataclass(cls) or cls.__module__ != kio_module.__name__:
+        for name, cls in _classes(kio_module):
+            _merge(structs.setdefault(name, Struct(name)), cls, version)
+            if cls.__type__.name != side:
                 continue
-            struct = structs.setdefault(name, Struct(name))
-            _merge(struct, cls, version)
-            if str(cls.__type__.name) != "nested":
-                root_name = name
-                key = int(cls.__api_key__)
-                if cls.__flexible__:
-                    flexible = version
+            root = cls
+            if cls.__flexible__:
+                flexible = version
     ordered: dict[str, Struct] = {}
-    _order(root_name, structs, ordered)
-    return MessageSchema(root_name, versions, flexible, ordered), key
+    _order(root.__name__, structs, ordered)
+    return MessageSchema(root.__name__, versions, flexible, ordered), int(root.__api_key__)
+
+
+def _classes(kio_module: types.ModuleType) -> list[tuple[str, Any]]:
+    return [
+        (name, cls)
+        for name, cls in vars(kio_module).items()
+        if dataclasses.is_dataclass(cls) and getattr(cls, "__module__", "") == kio_module.__name__
+    ]
 
 
 def _order(name: str, structs: dict[str, Struct], ordered: dict[str, Struct]) -> None:
@@ -125,7 +130,7 @@ def _order(name: str, structs: dict[str, Struct], ordered: dict[str, Struct]) ->
     ordered[name] = structs[name]
 
 
-def _merge(struct: Struct, cls: type, version: int) -> None:
+def _merge(struct: Struct, cls: Any, version: int) -> None:
     hints = typing.get_type_hints(cls)
     known = {field.name: field for field in struct.fields}
     after = -1
@@ -151,7 +156,7 @@ def _merge(struct: Struct, cls: type, version: int) -> None:
             field.nullable.add(version)
 
 
-def _field(kio_field: dataclasses.Field[object], hint: object) -> tuple[Field, bool]:
+def _field(kio_field: dataclasses.Field[object], hint: Any) -> tuple[Field, bool]:
     kio_type = kio_field.metadata.get("kafka_type")
     type_, is_ms = KIO_TYPES.get(str(kio_type), (kio_type, False))
     nullable = False
@@ -162,16 +167,16 @@ def _field(kio_field: dataclasses.Field[object], hint: object) -> tuple[Field, b
     name = kio_field.name + ("_ms" if is_ms else "")
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ValueError(f"strange field name {name}")
-    field = Field(name, str(type_), kio_name=kio_field.name, tag=kio_field.metadata.get("tag"))
+    field = Field(name, str(type_), tag=kio_field.metadata.get("tag"))
     if typing.get_origin(hint) is tuple:
         element = typing.get_args(hint)[0]
         field.type = "array"
-        if dataclasses.is_dataclass(element):
+        if hasattr(element, "__dataclass_fields__"):
             field.element = "struct"
             field.struct = element.__name__
         else:
             field.element = str(type_)
-    elif dataclasses.is_dataclass(hint):
+    elif hasattr(hint, "__dataclass_fields__"):
         field.type = "struct"
         field.struct = hint.__name__
     if field.type == "uuid" or kio_type == "datetime_i64":

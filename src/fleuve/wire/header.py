@@ -67,7 +67,7 @@ def decode_request_header(view: memoryview) -> tuple[RequestHeader, int]:
     return header, at
 
 
-def encode_response_header(correlation_id: int, flexible: bool) -> bytes:
+def encode_response_header(correlation_id: int, flexible: bool) -> bytes:  # noqa: FBT001 - the hot path
     """Write a response header; `flexible` as `response_is_flexible` says."""
     return _write_response_v1(correlation_id) if flexible else _write_response_v0(correlation_id)
 
@@ -85,7 +85,7 @@ def encode_request_header(header: RequestHeader) -> bytes:
     return _write_fixed(header.api_key, header.api_version, header.correlation_id, size) + raw + tags
 
 
-def decode_response_header(view: memoryview, flexible: bool) -> tuple[int, int]:
+def decode_response_header(view: memoryview, flexible: bool) -> tuple[int, int]:  # noqa: FBT001 - its mirror
     """Read a response header; return the correlation id and where the body starts. Raises DecodeError."""
     try:
         (correlation_id,) = _read_correlation_id(view, 0)
