@@ -1,6 +1,6 @@
 """What a request to change configs comes to: pure rules and Kafka's words, no storage.
 
-`changed` gives the overrides a resource would have; `check_*` refuse what is not allowed. The order of the checks is
+`edited` gives the overrides a resource would have; `check_*` refuse what is not allowed. The order of the checks is
 Apache Kafka's. A change that is refused changes nothing of its resource.
 """
 
@@ -38,13 +38,22 @@ class Change:
     value: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """These overrides and no others: what AlterConfigs asks for."""
+
+    values: tuple[tuple[str, str | None], ...]
+
+
+Edit = Sequence[Change] | Replacement
+"""What is to become of a resource's overrides."""
+
+
 SCOPES = {
     ResourceType.TOPIC: Scope.TOPIC,
     ResourceType.BROKER: Scope.BROKER,
     ResourceType.GROUP: Scope.GROUP,
 }
-
-THROTTLED_REPLICAS = ("leader.replication.throttled.replicas", "follower.replication.throttled.replicas")
 
 GROUP_BOUNDS = {
     f"{protocol}.{what}.ms": f"group.{protocol}.{{}}.{what}.ms"
@@ -58,19 +67,18 @@ GROUP_BOUNDS = {
 """The broker settings that bound a group's: `{}` is "min" or "max"."""
 
 
-def changed(
-    kind: ResourceType,
-    before: Mapping[str, str],
-    changes: Sequence[Change],
-    *,
-    table: SettingTable,
-    resolver: Resolver,
+def edited(
+    kind: ResourceType, before: Mapping[str, str], edit: Edit, *, table: SettingTable, resolver: Resolver
 ) -> dict[str, str]:
-    """Return the overrides after `changes`. Raises InvalidConfigRequest, InvalidConfig."""
-    _check_twice([change.name for change in changes])
-    _check_null([change.name for change in changes if change.operation != Operation.DELETE and change.value is None])
+    """Return the overrides after `edit`. Raises InvalidConfigRequest, InvalidConfig."""
+    if isinstance(edit, Replacement):
+        _check_twice([name for name, _ in edit.values])
+        _check_null([name for name, value in edit.values if value is None])
+        return {name: value for name, value in edit.values if value is not None}
+    _check_twice([change.name for change in edit])
+    _check_null([change.name for change in edit if change.operation != Operation.DELETE and change.value is None])
     after = dict(before)
-    for change in changes:
+    for change in edit:
         match change.operation:
             case Operation.SET:
                 assert change.value is not None
@@ -78,20 +86,9 @@ def changed(
             case Operation.DELETE:
                 after.pop(change.name, None)
             case _:
-                row = table.find(SCOPES[kind], change.name)
-                if row is None or row.type is not ValueType.LIST:
-                    raise InvalidConfig(
-                        f"Can't {change.operation.name} to key {change.name} because its type is not LIST."
-                    )
+                row = _list_row(kind, change, table=table)
                 after[change.name] = _list_changed(row, after, change, kind=kind, resolver=resolver)
     return after
-
-
-def replaced(values: Sequence[tuple[str, str | None]]) -> dict[str, str]:
-    """Return the overrides that AlterConfigs asks for: these and no others. Raises InvalidConfigRequest."""
-    _check_twice([name for name, _ in values])
-    _check_null([name for name, value in values if value is None])
-    return {name: value for name, value in values if value is not None}
 
 
 def _check_twice(names: Sequence[str]) -> None:
@@ -102,6 +99,18 @@ def _check_twice(names: Sequence[str]) -> None:
 def _check_null(names: Sequence[str]) -> None:
     if names:
         raise InvalidConfigRequest(f"Null value not supported for : {','.join(names)}")
+
+
+def _list_row(kind: ResourceType, change: Change, *, table: SettingTable) -> Setting:
+    name, operation = change.name, change.operation.name
+    row = table.find(SCOPES[kind], name)
+    if row is not None and row.type is ValueType.LIST:
+        return row
+    if kind is not ResourceType.BROKER:
+        raise InvalidConfig(f"Can't {operation} to key {name} because its type is not LIST.")
+    if row is None:
+        raise InvalidConfig(f"Unknown config name: {name}")
+    raise InvalidConfig(f"Config value {operation.lower()} is not allowed for config key: {name}")
 
 
 def _list_changed(

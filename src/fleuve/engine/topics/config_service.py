@@ -15,13 +15,13 @@ What a topic is called, and whether it exists, is the topics room's business: he
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from uuid import UUID
 
 from fleuve.base.ids import GroupId, NodeId, TopicId
 from fleuve.base.setting import InvalidConfig, Scope
 from fleuve.engine.topics import config_changes as rules
-from fleuve.engine.topics.config_changes import Change
+from fleuve.engine.topics.config_changes import Edit
 from fleuve.engine.topics.configs import HONOURED, TopicConfigs
 from fleuve.engine.topics.resolution import ConfigEntry, Resolver, SettingTable
 from fleuve.ports.configs import (
@@ -154,53 +154,18 @@ class ConfigService:
 
     # -- changes
 
-    def check(self, kind: ResourceType, changes: Sequence[Change]) -> None:
+    def check(self, kind: ResourceType, edit: Edit) -> None:
         """Raise what `change` would, for a resource of that kind without overrides; change nothing."""
-        self._after(ConfigResource(kind, ""), {}, changes)
+        self._after(ConfigResource(kind, ""), {}, edit)
 
-    async def change(self, resource: ConfigResource, changes: Sequence[Change], *, validate_only: bool) -> None:
-        """Make incremental changes to a resource's overrides: all or none.
+    async def change(self, resource: ConfigResource, edit: Edit, *, validate_only: bool = False) -> None:
+        """Change a resource's overrides: as a whole, or not at all.
 
         Raises InvalidConfigRequest, InvalidConfig; CatalogUnavailable where nothing happened.
         """
-        await self._save(resource, lambda before: self._after(resource, before, changes), validate_only=validate_only)
-
-    async def replace(
-        self, resource: ConfigResource, values: Sequence[tuple[str, str | None]], *, validate_only: bool
-    ) -> None:
-        """Give a resource these overrides and no others. Raises as `change` does."""
-
-        def after(before: Mapping[str, str]) -> dict[str, str]:
-            overrides = rules.replaced(values)
-            self._check(resource, before, overrides)
-            return overrides
-
-        await self._save(resource, after, validate_only=validate_only)
-
-    def _after(self, resource: ConfigResource, before: Mapping[str, str], changes: Sequence[Change]) -> dict[str, str]:
-        after = rules.changed(resource.type, before, changes, table=self._table, resolver=self._resolver)
-        self._check(resource, before, after)
-        return after
-
-    def _check(self, resource: ConfigResource, before: Mapping[str, str], after: Mapping[str, str]) -> None:
-        match resource.type:
-            case ResourceType.TOPIC:
-                rules.check_topic(after, table=self._table, resolver=self._resolver)
-            case ResourceType.GROUP:
-                rules.check_group(after, table=self._table, resolver=self._resolver)
-            case ResourceType.BROKER:
-                rules.check_broker(before, after, all_brokers=resource == ALL_BROKERS, table=self._table)
-
-    async def _save(
-        self,
-        resource: ConfigResource,
-        after: Callable[[Mapping[str, str]], dict[str, str]],
-        *,
-        validate_only: bool,
-    ) -> None:
         for _ in range(ATTEMPTS_MAX):
             stored = await self._store.load(resource)
-            overrides = after(stored.overrides)
+            overrides = self._after(resource, stored.overrides, edit)
             if validate_only or overrides == stored.overrides:
                 return
             try:
@@ -214,6 +179,20 @@ class ConfigService:
             self._apply(resource, StoredConfigs(overrides, version))
             return
         raise VersionConflict(f"configs of {resource.key!r} are contended: {ATTEMPTS_MAX} lost races")
+
+    def _after(self, resource: ConfigResource, before: Mapping[str, str], edit: Edit) -> dict[str, str]:
+        after = rules.edited(resource.type, before, edit, table=self._table, resolver=self._resolver)
+        self._check(resource, before, after)
+        return after
+
+    def _check(self, resource: ConfigResource, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+        match resource.type:
+            case ResourceType.TOPIC:
+                rules.check_topic(after, table=self._table, resolver=self._resolver)
+            case ResourceType.GROUP:
+                rules.check_group(after, table=self._table, resolver=self._resolver)
+            case ResourceType.BROKER:
+                rules.check_broker(before, after, all_brokers=resource == ALL_BROKERS, table=self._table)
 
     # -- applying
 
