@@ -117,7 +117,7 @@ class SqliteLogCatalog:
         for producer_id in rows.producers_unproven:
             if producer_id in known and len(rows.partitions) == 1:
                 continue
-            row = connection.execute(self._producer_sql["allocated_ms"], (producer_id,)).fetchone()
+            row = connection.execute(self._producer_sql["allocated_ms"], {"producer_id": producer_id}).fetchone()
             if row is not None:
                 allocated[producer_id] = row[0]
         return CommitStates(logs, producers, allocated)
