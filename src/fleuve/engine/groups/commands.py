@@ -17,9 +17,9 @@ NO_MEMBER_ID = MemberId("")
 class Join:
     """A member wants to be in the next generation. Answered by `JoinReply`."""
 
-    waiter: Waiter
+    waiter: Waiter = 0
     member_id: MemberId
-    new_member_id: MemberId
+    new_member_id: MemberId = NO_MEMBER_ID
     """The id to give to a member that has none; fresh and unique."""
     instance_id: str | None = None
     client_id: str = ""
@@ -38,7 +38,7 @@ class Join:
 class Sync:
     """A member asks for its assignment; the leader brings everybody's. Answered by `SyncReply`."""
 
-    waiter: Waiter
+    waiter: Waiter = 0
     member_id: MemberId
     instance_id: str | None = None
     generation: int

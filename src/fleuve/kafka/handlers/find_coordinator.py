@@ -1,0 +1,71 @@
+"""FindCoordinator (10): v0-6
+
+Behaviour:
+* The coordinator of every group and of every transactional id is this broker, at the address of the listener that the
+  client came through.
+* INVALID_REQUEST for other types of keys: share groups do not exist here.
+
+Versions:
+* v1: type of the key; throttle time; error message
+* v3: flexible
+* v4: several keys in one request (KIP-699)
+* v5: TRANSACTION_ABORTABLE may be answered (KIP-890); it never is
+* v6: share groups (KIP-932)
+
+Differs from Apache Kafka: no internal topic has to be made first, so COORDINATOR_NOT_AVAILABLE is never answered. No
+quota, so throttle time is always 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fleuve.base.ids import NodeId
+from fleuve.engine.access.service import Operation, ResourceType
+from fleuve.kafka.api import Api, RequestContext
+from fleuve.wire.errors import ErrorCode
+from fleuve.wire.generated import find_coordinator
+from fleuve.wire.generated.find_coordinator import Coordinator, FindCoordinatorRequest, FindCoordinatorResponse
+
+API = Api(key=10, name="FindCoordinator", version_min=0, version_max=6, codec=find_coordinator)
+
+KEYS_VERSION = 4
+_RESOURCES = {
+    0: (ResourceType.GROUP, ErrorCode.GROUP_AUTHORIZATION_FAILED),
+    1: (ResourceType.TRANSACTIONAL_ID, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
+}
+"""What a key may name, by its type, and what is answered who may not describe it."""
+
+
+class Handler:
+    """Tells clients whom to ask about groups. `node_id` is asked each time: it may be known late."""
+
+    def __init__(self, node_id: Callable[[], NodeId]) -> None:
+        self._node_id = node_id
+
+    async def __call__(self, request: FindCoordinatorRequest, context: RequestContext) -> FindCoordinatorResponse:
+        """Return the coordinator of each key."""
+        if context.api_version >= KEYS_VERSION:
+            keys = request.coordinator_keys
+            return FindCoordinatorResponse(coordinators=[self._find(key, request.key_type, context) for key in keys])
+        found = self._find(request.key, request.key_type, context)
+        return FindCoordinatorResponse(
+            error_code=found.error_code,
+            error_message=found.error_message,
+            node_id=found.node_id,
+            host=found.host,
+            port=found.port,
+        )
+
+    def _find(self, key: str, key_type: int, context: RequestContext) -> Coordinator:
+        if key_type not in _RESOURCES:
+            return _refused(key, ErrorCode.INVALID_REQUEST, "there is no coordinator for this type of key")
+        resource_type, not_authorized = _RESOURCES[key_type]
+        if not context.authorize(Operation.DESCRIBE, resource_type, key):
+            return _refused(key, not_authorized, "not authorized")
+        host, port = context.advertised
+        return Coordinator(key=key, node_id=self._node_id(), host=host, port=port)
+
+
+def _refused(key: str, code: ErrorCode, message: str) -> Coordinator:
+    return Coordinator(key=key, node_id=-1, host="", port=-1, error_code=code, error_message=message)
