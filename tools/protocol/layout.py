@@ -13,7 +13,7 @@ def same_layout(schema: MessageSchema) -> list[list[int]]:
 
 
 def same_tags(schema: MessageSchema) -> list[list[int]]:
-    """Return runs of versions that are all flexible or all not, and agree on the tagged fields."""
+    """Return runs of versions that are all flexible or all not, and agree on tagged and on nullable fields."""
     return _runs(schema, lambda version: _signature(schema, schema.root, version, tags_only=True))
 
 
@@ -28,8 +28,9 @@ def _signature(schema: MessageSchema, name: str, version: int, *, tags_only: boo
         if version not in field.versions:
             continue
         inner = _signature(schema, field.struct, version, tags_only=tags_only) if field.struct else ()
-        if field.is_tagged or inner or not tags_only:
-            out.append((field.name, not tags_only and version in field.nullable, inner))
+        varies = bool(field.nullable) and field.nullable != field.versions
+        if field.is_tagged or inner or varies or not tags_only:
+            out.append((field.name, varies and version in field.nullable, inner))
     return tuple(out)
 
 

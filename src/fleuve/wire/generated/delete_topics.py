@@ -34,7 +34,7 @@ _read_h = Struct(">h").unpack_from
 _read_i = Struct(">i").unpack_from
 _read_ii = Struct(">ii").unpack_from
 _read_in = Struct(">iB").unpack_from
-_read_u = Struct(">16s").unpack_from
+_read_uhn = Struct(">16shB").unpack_from
 _read_un = Struct(">16sB").unpack_from
 _write_h = Struct(">h").pack
 _write_hx = Struct(">hx").pack
@@ -389,7 +389,7 @@ def _decode_response_v1_to_v3(view: memoryview, at: int, _version: int) -> Delet
     return message
 
 
-def _decode_response_v4_to_v6(view: memoryview, at: int, version: int) -> DeleteTopicsResponse:
+def _decode_response_v4_to_v5(view: memoryview, at: int, version: int) -> DeleteTopicsResponse:
     data = bytes(view)
     budget = min(len(data) - at, ELEMENTS_MAX)
     message = new(DeleteTopicsResponse)
@@ -407,19 +407,12 @@ def _decode_response_v4_to_v6(view: memoryview, at: int, version: int) -> Delete
         responses.append(deletable_topic_result)
         size = data[at]
         at += 1
-        if size == 0:
-            deletable_topic_result.name = None
-        else:
-            if size > 127:
-                size, at = string_size(data, at, size)
-            end = at + size - 1
-            deletable_topic_result.name = data[at:end].decode()
-            at = end
+        if not 0 < size < 128:
+            size, at = string_size(data, at, size)
+        end = at + size - 1
+        deletable_topic_result.name = data[at:end].decode()
+        at = end
         deletable_topic_result.topic_id = ZERO_UUID
-        if version >= 6:
-            (raw,) = _read_u(data, at)
-            at += 16
-            deletable_topic_result.topic_id = uuid_of(raw)
         (deletable_topic_result.error_code,) = _read_h(data, at)
         at += 2
         deletable_topic_result.error_message = None
@@ -447,13 +440,63 @@ def _decode_response_v4_to_v6(view: memoryview, at: int, version: int) -> Delete
     return message
 
 
+def _decode_response_v6(view: memoryview, at: int, _version: int) -> DeleteTopicsResponse:
+    data = bytes(view)
+    budget = min(len(data) - at, ELEMENTS_MAX)
+    message = new(DeleteTopicsResponse)
+    message.throttle_time_ms, count = _read_in(data, at)
+    at += 5
+    if not 0 < count < 128:
+        count, at = compact_size(data, at, count)
+    budget -= count
+    if budget < 0:
+        raise too_many()
+    responses: list[DeletableTopicResult] = []
+    message.responses = responses
+    for _ in range(count - 1):
+        deletable_topic_result = new(DeletableTopicResult)
+        responses.append(deletable_topic_result)
+        size = data[at]
+        at += 1
+        if size == 0:
+            deletable_topic_result.name = None
+        else:
+            if size > 127:
+                size, at = string_size(data, at, size)
+            end = at + size - 1
+            deletable_topic_result.name = data[at:end].decode()
+            at = end
+        raw, deletable_topic_result.error_code, size = _read_uhn(data, at)
+        at += 19
+        deletable_topic_result.topic_id = uuid_of(raw)
+        if size == 0:
+            deletable_topic_result.error_message = None
+        else:
+            if size > 127:
+                size, at = string_size(data, at, size)
+            end = at + size - 1
+            deletable_topic_result.error_message = data[at:end].decode()
+            at = end
+        tags = data[at]
+        at += 1
+        if tags:
+            at = skip_tags(data, at, tags)
+    tags = data[at]
+    at += 1
+    if tags:
+        at = skip_tags(data, at, tags)
+    if at > len(data):
+        raise overrun(at, len(data))
+    return message
+
+
 _RESPONSE_DECODERS = {
     1: _decode_response_v1_to_v3,
     2: _decode_response_v1_to_v3,
     3: _decode_response_v1_to_v3,
-    4: _decode_response_v4_to_v6,
-    5: _decode_response_v4_to_v6,
-    6: _decode_response_v4_to_v6,
+    4: _decode_response_v4_to_v5,
+    5: _decode_response_v4_to_v5,
+    6: _decode_response_v6,
 }
 
 

@@ -36,7 +36,7 @@ _read_h = Struct(">h").unpack_from
 _read_hih = Struct(">hih").unpack_from
 _read_i = Struct(">i").unpack_from
 _read_ih = Struct(">ih").unpack_from
-_read_ihi = Struct(">ihi").unpack_from
+_read_ihin = Struct(">ihiB").unpack_from
 _read_iih = Struct(">iih").unpack_from
 _read_iin = Struct(">iiB").unpack_from
 _write_f = Struct(">?").pack
@@ -786,24 +786,96 @@ def _decode_response_v0_to_v5(view: memoryview, at: int, version: int) -> JoinGr
     return message
 
 
-def _decode_response_v6_to_v9(view: memoryview, at: int, version: int) -> JoinGroupResponse:
+def _decode_response_v6(view: memoryview, at: int, _version: int) -> JoinGroupResponse:
     data = bytes(view)
     budget = min(len(data) - at, ELEMENTS_MAX)
     message = new(JoinGroupResponse)
-    message.throttle_time_ms, message.error_code, message.generation_id = _read_ihi(data, at)
-    at += 10
     message.protocol_type = None
-    if version >= 7:
+    message.throttle_time_ms, message.error_code, message.generation_id, size = _read_ihin(data, at)
+    at += 11
+    if not 0 < size < 128:
+        size, at = string_size(data, at, size)
+    end = at + size - 1
+    message.protocol_name = data[at:end].decode()
+    at = end
+    size = data[at]
+    at += 1
+    if not 0 < size < 128:
+        size, at = string_size(data, at, size)
+    end = at + size - 1
+    message.leader = data[at:end].decode()
+    at = end
+    message.skip_assignment = False
+    size = data[at]
+    at += 1
+    if not 0 < size < 128:
+        size, at = string_size(data, at, size)
+    end = at + size - 1
+    message.member_id = data[at:end].decode()
+    at = end
+    count = data[at]
+    at += 1
+    if not 0 < count < 128:
+        count, at = compact_size(data, at, count)
+    budget -= count
+    if budget < 0:
+        raise too_many()
+    members: list[JoinGroupResponseMember] = []
+    message.members = members
+    for _ in range(count - 1):
+        join_group_response_member = new(JoinGroupResponseMember)
+        members.append(join_group_response_member)
+        size = data[at]
+        at += 1
+        if not 0 < size < 128:
+            size, at = string_size(data, at, size)
+        end = at + size - 1
+        join_group_response_member.member_id = data[at:end].decode()
+        at = end
         size = data[at]
         at += 1
         if size == 0:
-            message.protocol_type = None
+            join_group_response_member.group_instance_id = None
         else:
             if size > 127:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            message.protocol_type = data[at:end].decode()
+            join_group_response_member.group_instance_id = data[at:end].decode()
             at = end
+        size = data[at]
+        at += 1
+        if not 0 < size < 128:
+            size, at = compact_size(data, at, size)
+        end = at + size - 1
+        join_group_response_member.metadata = data[at:end]
+        at = end
+        tags = data[at]
+        at += 1
+        if tags:
+            at = skip_tags(data, at, tags)
+    tags = data[at]
+    at += 1
+    if tags:
+        at = skip_tags(data, at, tags)
+    if at > len(data):
+        raise overrun(at, len(data))
+    return message
+
+
+def _decode_response_v7_to_v9(view: memoryview, at: int, version: int) -> JoinGroupResponse:
+    data = bytes(view)
+    budget = min(len(data) - at, ELEMENTS_MAX)
+    message = new(JoinGroupResponse)
+    message.throttle_time_ms, message.error_code, message.generation_id, size = _read_ihin(data, at)
+    at += 11
+    if size == 0:
+        message.protocol_type = None
+    else:
+        if size > 127:
+            size, at = string_size(data, at, size)
+        end = at + size - 1
+        message.protocol_type = data[at:end].decode()
+        at = end
     size = data[at]
     at += 1
     if size == 0:
@@ -888,10 +960,10 @@ _RESPONSE_DECODERS = {
     3: _decode_response_v0_to_v5,
     4: _decode_response_v0_to_v5,
     5: _decode_response_v0_to_v5,
-    6: _decode_response_v6_to_v9,
-    7: _decode_response_v6_to_v9,
-    8: _decode_response_v6_to_v9,
-    9: _decode_response_v6_to_v9,
+    6: _decode_response_v6,
+    7: _decode_response_v7_to_v9,
+    8: _decode_response_v7_to_v9,
+    9: _decode_response_v7_to_v9,
 }
 
 

@@ -47,8 +47,10 @@ _read_i = Struct(">i").unpack_from
 _read_ih = Struct(">ih").unpack_from
 _read_in = Struct(">iB").unpack_from
 _read_u = Struct(">16s").unpack_from
+_read_ufn = Struct(">16s?B").unpack_from
 _read_un = Struct(">16sB").unpack_from
 _write_f = Struct(">?").pack
+_write_fffx = Struct(">???x").pack
 _write_fi = Struct(">?i").pack
 _write_fx = Struct(">?x").pack
 _write_h = Struct(">h").pack
@@ -1019,7 +1021,16 @@ def encode_response(message: MetadataResponse, version: int) -> bytes:
     return _RESPONSE_ENCODERS[version](message)
 
 
-def _encode_request_v0_to_v8(message: MetadataRequest, version: int) -> bytes:
+def _encode_request_v0(message: MetadataRequest, _version: int) -> bytes:
+    parts: list[Buffer] = []
+    topics = message.topics or []
+    parts.append(_write_i(len(topics)))
+    for metadata_request_topic in topics:
+        parts.append(string(metadata_request_topic.name or ""))
+    return b"".join(parts)
+
+
+def _encode_request_v1_to_v8(message: MetadataRequest, version: int) -> bytes:
     parts: list[Buffer] = []
     topics = message.topics
     if topics is None:
@@ -1037,7 +1048,7 @@ def _encode_request_v0_to_v8(message: MetadataRequest, version: int) -> bytes:
     return b"".join(parts)
 
 
-def _encode_request_v9_to_v13(message: MetadataRequest, version: int) -> bytes:
+def _encode_request_v9(message: MetadataRequest, _version: int) -> bytes:
     parts: list[Buffer] = []
     topics = message.topics
     if topics is None:
@@ -1046,9 +1057,31 @@ def _encode_request_v9_to_v13(message: MetadataRequest, version: int) -> bytes:
         topics_size = len(topics) + 1
         parts.append((UVARINT[topics_size] if topics_size < 128 else uvarint(topics_size)))
         for metadata_request_topic in topics:
-            if version >= 10:
-                parts.append(metadata_request_topic.topic_id.bytes)
-            parts += (compact_nullable_string(metadata_request_topic.name), b"\x00")
+            parts += (compact_string(metadata_request_topic.name or ""), b"\x00")
+    parts.append(
+        _write_fffx(
+            message.allow_auto_topic_creation,
+            message.include_cluster_authorized_operations,
+            message.include_topic_authorized_operations,
+        )
+    )
+    return b"".join(parts)
+
+
+def _encode_request_v10_to_v13(message: MetadataRequest, version: int) -> bytes:
+    parts: list[Buffer] = []
+    topics = message.topics
+    if topics is None:
+        parts.append(b"\x00")
+    else:
+        topics_size = len(topics) + 1
+        parts.append((UVARINT[topics_size] if topics_size < 128 else uvarint(topics_size)))
+        for metadata_request_topic in topics:
+            parts += (
+                metadata_request_topic.topic_id.bytes,
+                compact_nullable_string(metadata_request_topic.name),
+                b"\x00",
+            )
     parts.append(_write_f(message.allow_auto_topic_creation))
     if version <= 10:
         parts.append(_write_f(message.include_cluster_authorized_operations))
@@ -1057,20 +1090,20 @@ def _encode_request_v9_to_v13(message: MetadataRequest, version: int) -> bytes:
 
 
 _REQUEST_ENCODERS = {
-    0: _encode_request_v0_to_v8,
-    1: _encode_request_v0_to_v8,
-    2: _encode_request_v0_to_v8,
-    3: _encode_request_v0_to_v8,
-    4: _encode_request_v0_to_v8,
-    5: _encode_request_v0_to_v8,
-    6: _encode_request_v0_to_v8,
-    7: _encode_request_v0_to_v8,
-    8: _encode_request_v0_to_v8,
-    9: _encode_request_v9_to_v13,
-    10: _encode_request_v9_to_v13,
-    11: _encode_request_v9_to_v13,
-    12: _encode_request_v9_to_v13,
-    13: _encode_request_v9_to_v13,
+    0: _encode_request_v0,
+    1: _encode_request_v1_to_v8,
+    2: _encode_request_v1_to_v8,
+    3: _encode_request_v1_to_v8,
+    4: _encode_request_v1_to_v8,
+    5: _encode_request_v1_to_v8,
+    6: _encode_request_v1_to_v8,
+    7: _encode_request_v1_to_v8,
+    8: _encode_request_v1_to_v8,
+    9: _encode_request_v9,
+    10: _encode_request_v10_to_v13,
+    11: _encode_request_v10_to_v13,
+    12: _encode_request_v10_to_v13,
+    13: _encode_request_v10_to_v13,
 }
 
 
@@ -1221,7 +1254,145 @@ def _decode_response_v0_to_v8(view: memoryview, at: int, version: int) -> Metada
     return message
 
 
-def _decode_response_v9_to_v13(view: memoryview, at: int, version: int) -> MetadataResponse:
+def _decode_response_v9_to_v11(view: memoryview, at: int, version: int) -> MetadataResponse:
+    data = bytes(view)
+    budget = min(len(data) - at, ELEMENTS_MAX)
+    message = new(MetadataResponse)
+    message.throttle_time_ms, count = _read_in(data, at)
+    at += 5
+    if not 0 < count < 128:
+        count, at = compact_size(data, at, count)
+    budget -= count
+    if budget < 0:
+        raise too_many()
+    brokers: list[MetadataResponseBroker] = []
+    message.brokers = brokers
+    for _ in range(count - 1):
+        metadata_response_broker = new(MetadataResponseBroker)
+        brokers.append(metadata_response_broker)
+        metadata_response_broker.node_id, size = _read_in(data, at)
+        at += 5
+        if not 0 < size < 128:
+            size, at = string_size(data, at, size)
+        end = at + size - 1
+        metadata_response_broker.host = data[at:end].decode()
+        at = end
+        metadata_response_broker.port, size = _read_in(data, at)
+        at += 5
+        if size == 0:
+            metadata_response_broker.rack = None
+        else:
+            if size > 127:
+                size, at = string_size(data, at, size)
+            end = at + size - 1
+            metadata_response_broker.rack = data[at:end].decode()
+            at = end
+        tags = data[at]
+        at += 1
+        if tags:
+            at = skip_tags(data, at, tags)
+    size = data[at]
+    at += 1
+    if size == 0:
+        message.cluster_id = None
+    else:
+        if size > 127:
+            size, at = string_size(data, at, size)
+        end = at + size - 1
+        message.cluster_id = data[at:end].decode()
+        at = end
+    message.controller_id, count = _read_in(data, at)
+    at += 5
+    if not 0 < count < 128:
+        count, at = compact_size(data, at, count)
+    budget -= count
+    if budget < 0:
+        raise too_many()
+    topics: list[MetadataResponseTopic] = []
+    message.topics = topics
+    for _ in range(count - 1):
+        metadata_response_topic = new(MetadataResponseTopic)
+        topics.append(metadata_response_topic)
+        metadata_response_topic.error_code, size = _read_hn(data, at)
+        at += 3
+        if not 0 < size < 128:
+            size, at = string_size(data, at, size)
+        end = at + size - 1
+        metadata_response_topic.name = data[at:end].decode()
+        at = end
+        metadata_response_topic.topic_id = ZERO_UUID
+        if version >= 10:
+            (raw,) = _read_u(data, at)
+            at += 16
+            metadata_response_topic.topic_id = uuid_of(raw)
+        metadata_response_topic.is_internal, count = _read_fn(data, at)
+        at += 2
+        if not 0 < count < 128:
+            count, at = compact_size(data, at, count)
+        budget -= count
+        if budget < 0:
+            raise too_many()
+        partitions: list[MetadataResponsePartition] = []
+        metadata_response_topic.partitions = partitions
+        for _ in range(count - 1):
+            metadata_response_partition = new(MetadataResponsePartition)
+            partitions.append(metadata_response_partition)
+            (
+                metadata_response_partition.error_code,
+                metadata_response_partition.partition_index,
+                metadata_response_partition.leader_id,
+                metadata_response_partition.leader_epoch,
+                count,
+            ) = _read_hiiin(data, at)
+            at += 15
+            if not 0 < count < 128:
+                count, at = compact_size(data, at, count)
+            budget -= count
+            if budget < 0:
+                raise too_many()
+            metadata_response_partition.replica_nodes = list(unpack_from(f">{count - 1}i", data, at))
+            at += 4 * (count - 1)
+            count = data[at]
+            at += 1
+            if not 0 < count < 128:
+                count, at = compact_size(data, at, count)
+            budget -= count
+            if budget < 0:
+                raise too_many()
+            metadata_response_partition.isr_nodes = list(unpack_from(f">{count - 1}i", data, at))
+            at += 4 * (count - 1)
+            count = data[at]
+            at += 1
+            if not 0 < count < 128:
+                count, at = compact_size(data, at, count)
+            budget -= count
+            if budget < 0:
+                raise too_many()
+            metadata_response_partition.offline_replicas = list(unpack_from(f">{count - 1}i", data, at))
+            at += 4 * (count - 1)
+            tags = data[at]
+            at += 1
+            if tags:
+                at = skip_tags(data, at, tags)
+        metadata_response_topic.topic_authorized_operations, tags = _read_in(data, at)
+        at += 5
+        if tags:
+            at = skip_tags(data, at, tags)
+    message.cluster_authorized_operations = -2147483648
+    if version <= 10:
+        (message.cluster_authorized_operations,) = _read_i(data, at)
+        at += 4
+    message.error_code = 0
+    tags = data[at]
+    at += 1
+    if tags:
+        at = skip_tags(data, at, tags)
+    if at > len(data):
+        raise overrun(at, len(data))
+    return message
+
+
+def _decode_response_v12_to_v13(view: memoryview, at: int, version: int) -> MetadataResponse:
     data = bytes(view)
     budget = min(len(data) - at, ELEMENTS_MAX)
     message = new(MetadataResponse)
@@ -1290,13 +1461,9 @@ def _decode_response_v9_to_v13(view: memoryview, at: int, version: int) -> Metad
             end = at + size - 1
             metadata_response_topic.name = data[at:end].decode()
             at = end
-        metadata_response_topic.topic_id = ZERO_UUID
-        if version >= 10:
-            (raw,) = _read_u(data, at)
-            at += 16
-            metadata_response_topic.topic_id = uuid_of(raw)
-        metadata_response_topic.is_internal, count = _read_fn(data, at)
-        at += 2
+        raw, metadata_response_topic.is_internal, count = _read_ufn(data, at)
+        at += 18
+        metadata_response_topic.topic_id = uuid_of(raw)
         if not 0 < count < 128:
             count, at = compact_size(data, at, count)
         budget -= count
@@ -1349,9 +1516,6 @@ def _decode_response_v9_to_v13(view: memoryview, at: int, version: int) -> Metad
         if tags:
             at = skip_tags(data, at, tags)
     message.cluster_authorized_operations = -2147483648
-    if version <= 10:
-        (message.cluster_authorized_operations,) = _read_i(data, at)
-        at += 4
     message.error_code = 0
     if version >= 13:
         (message.error_code,) = _read_h(data, at)
@@ -1375,11 +1539,11 @@ _RESPONSE_DECODERS = {
     6: _decode_response_v0_to_v8,
     7: _decode_response_v0_to_v8,
     8: _decode_response_v0_to_v8,
-    9: _decode_response_v9_to_v13,
-    10: _decode_response_v9_to_v13,
-    11: _decode_response_v9_to_v13,
-    12: _decode_response_v9_to_v13,
-    13: _decode_response_v9_to_v13,
+    9: _decode_response_v9_to_v11,
+    10: _decode_response_v9_to_v11,
+    11: _decode_response_v9_to_v11,
+    12: _decode_response_v12_to_v13,
+    13: _decode_response_v12_to_v13,
 }
 
 

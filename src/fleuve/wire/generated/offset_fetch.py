@@ -43,6 +43,7 @@ _read_q = Struct(">q").unpack_from
 _read_u = Struct(">16s").unpack_from
 _read_un = Struct(">16sB").unpack_from
 _write_f = Struct(">?").pack
+_write_fx = Struct(">?x").pack
 _write_h = Struct(">h").pack
 _write_hx = Struct(">hx").pack
 _write_i = Struct(">i").pack
@@ -893,7 +894,16 @@ def encode_response(message: OffsetFetchResponse, version: int) -> bytes:
     return _RESPONSE_ENCODERS[version](message)
 
 
-def _encode_request_v1_to_v5(message: OffsetFetchRequest, _version: int) -> bytes:
+def _encode_request_v1(message: OffsetFetchRequest, _version: int) -> bytes:
+    parts: list[Buffer] = []
+    topics = message.topics or []
+    parts += (string(message.group_id), _write_i(len(topics)))
+    for offset_fetch_request_topic in topics:
+        parts += (string(offset_fetch_request_topic.name), int32s(offset_fetch_request_topic.partition_indexes))
+    return b"".join(parts)
+
+
+def _encode_request_v2_to_v5(message: OffsetFetchRequest, _version: int) -> bytes:
     parts: list[Buffer] = []
     parts.append(string(message.group_id))
     topics = message.topics
@@ -906,67 +916,66 @@ def _encode_request_v1_to_v5(message: OffsetFetchRequest, _version: int) -> byte
     return b"".join(parts)
 
 
-def _encode_request_v6_to_v10(message: OffsetFetchRequest, version: int) -> bytes:
+def _encode_request_v6_to_v7(message: OffsetFetchRequest, version: int) -> bytes:
     parts: list[Buffer] = []
-    if version <= 7:
-        parts.append(compact_string(message.group_id))
-    if version <= 7:
-        topics = message.topics
-        if topics is None:
-            parts.append(b"\x00")
-        else:
-            topics_size = len(topics) + 1
-            parts.append((UVARINT[topics_size] if topics_size < 128 else uvarint(topics_size)))
-            for offset_fetch_request_topic in topics:
-                if version <= 7:
-                    parts.append(compact_string(offset_fetch_request_topic.name))
-                if version <= 7:
-                    parts.append(compact_int32s(offset_fetch_request_topic.partition_indexes))
-                parts.append(b"\x00")
-    if version >= 8:
-        groups = message.groups
-        groups_size = len(groups) + 1
-        parts.append((UVARINT[groups_size] if groups_size < 128 else uvarint(groups_size)))
-        for offset_fetch_request_group in groups:
-            if version >= 8:
-                parts.append(compact_string(offset_fetch_request_group.group_id))
-            if version >= 9:
-                parts.append(compact_nullable_string(offset_fetch_request_group.member_id))
-            if version >= 9:
-                parts.append(_write_i(offset_fetch_request_group.member_epoch))
-            if version >= 8:
-                topics_2 = offset_fetch_request_group.topics
-                if topics_2 is None:
-                    parts.append(b"\x00")
-                else:
-                    topics_2_size = len(topics_2) + 1
-                    parts.append((UVARINT[topics_2_size] if topics_2_size < 128 else uvarint(topics_2_size)))
-                    for offset_fetch_request_topics in topics_2:
-                        if 8 <= version <= 9:
-                            parts.append(compact_string(offset_fetch_request_topics.name))
-                        if version >= 10:
-                            parts.append(offset_fetch_request_topics.topic_id.bytes)
-                        if version >= 8:
-                            parts.append(compact_int32s(offset_fetch_request_topics.partition_indexes))
-                        parts.append(b"\x00")
-            parts.append(b"\x00")
+    parts.append(compact_string(message.group_id))
+    topics = message.topics
+    if topics is None:
+        parts.append(b"\x00")
+    else:
+        topics_size = len(topics) + 1
+        parts.append((UVARINT[topics_size] if topics_size < 128 else uvarint(topics_size)))
+        for offset_fetch_request_topic in topics:
+            parts += (
+                compact_string(offset_fetch_request_topic.name),
+                compact_int32s(offset_fetch_request_topic.partition_indexes),
+                b"\x00",
+            )
     if version >= 7:
         parts.append(_write_f(message.require_stable))
     parts.append(b"\x00")
     return b"".join(parts)
 
 
+def _encode_request_v8_to_v10(message: OffsetFetchRequest, version: int) -> bytes:
+    parts: list[Buffer] = []
+    groups = message.groups
+    groups_size = len(groups) + 1
+    parts.append((UVARINT[groups_size] if groups_size < 128 else uvarint(groups_size)))
+    for offset_fetch_request_group in groups:
+        parts.append(compact_string(offset_fetch_request_group.group_id))
+        if version >= 9:
+            parts.append(compact_nullable_string(offset_fetch_request_group.member_id))
+        if version >= 9:
+            parts.append(_write_i(offset_fetch_request_group.member_epoch))
+        topics = offset_fetch_request_group.topics
+        if topics is None:
+            parts.append(b"\x00")
+        else:
+            topics_size = len(topics) + 1
+            parts.append((UVARINT[topics_size] if topics_size < 128 else uvarint(topics_size)))
+            for offset_fetch_request_topics in topics:
+                if version <= 9:
+                    parts.append(compact_string(offset_fetch_request_topics.name))
+                if version >= 10:
+                    parts.append(offset_fetch_request_topics.topic_id.bytes)
+                parts += (compact_int32s(offset_fetch_request_topics.partition_indexes), b"\x00")
+        parts.append(b"\x00")
+    parts.append(_write_fx(message.require_stable))
+    return b"".join(parts)
+
+
 _REQUEST_ENCODERS = {
-    1: _encode_request_v1_to_v5,
-    2: _encode_request_v1_to_v5,
-    3: _encode_request_v1_to_v5,
-    4: _encode_request_v1_to_v5,
-    5: _encode_request_v1_to_v5,
-    6: _encode_request_v6_to_v10,
-    7: _encode_request_v6_to_v10,
-    8: _encode_request_v6_to_v10,
-    9: _encode_request_v6_to_v10,
-    10: _encode_request_v6_to_v10,
+    1: _encode_request_v1,
+    2: _encode_request_v2_to_v5,
+    3: _encode_request_v2_to_v5,
+    4: _encode_request_v2_to_v5,
+    5: _encode_request_v2_to_v5,
+    6: _encode_request_v6_to_v7,
+    7: _encode_request_v6_to_v7,
+    8: _encode_request_v8_to_v10,
+    9: _encode_request_v8_to_v10,
+    10: _encode_request_v8_to_v10,
 }
 
 
