@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from fleuve.engine.log.append import Appended
 from fleuve.engine.log.errors import (
     MessageTooLarge,
