@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from fleuve.base.errors import FleuveError
+from fleuve.base.setting import InvalidConfig
 from fleuve.engine.topics import errors as topics
+from fleuve.engine.topics.config_changes import InvalidConfigRequest
 from fleuve.wire.errors import ErrorCode
 
 CODES: dict[type[FleuveError], ErrorCode] = {
@@ -17,4 +19,6 @@ CODES: dict[type[FleuveError], ErrorCode] = {
     topics.InvalidTopicRequest: ErrorCode.INVALID_REQUEST,
     topics.TooManyPartitions: ErrorCode.POLICY_VIOLATION,
     topics.TopicDeletionDisabled: ErrorCode.TOPIC_DELETION_DISABLED,
+    InvalidConfig: ErrorCode.INVALID_CONFIG,
+    InvalidConfigRequest: ErrorCode.INVALID_REQUEST,
 }

@@ -39,6 +39,8 @@ API = Api(key=20, name="DeleteTopics", version_min=1, version_max=6, codec=delet
 IDS_SINCE = 6
 DELETION_DISABLED_SINCE = 3
 
+NAMED_BOTH_WAYS = "The provided topic name maps to an ID that was already supplied."
+
 
 class Handler:
     """Answers DeleteTopics."""
@@ -79,21 +81,21 @@ class Handler:
         ids = Counter(want.topic_id for want in wanted if want.name is None)
         topics: dict[UUID, Topic] = {}
         refused: set[str | UUID] = set()
-        # Ids first: a name whose topic is in the request by its id, too, is refused with both.
+        # Ids first: Kafka's message about a topic that is named both ways speaks of the name.
         for want in sorted(wanted, key=lambda want: want.name is not None):
             try:
                 topic = self._found(want, names, ids, context)
-                if topic.id in topics:
-                    raise Refused(
-                        ErrorCode.INVALID_REQUEST, "The provided topic name maps to an ID that was already supplied."
-                    )
             except FleuveError as error:
                 key = want.name or want.topic_id
                 if not (key in refused and _is_twice(want, names, ids)):
                     refused.add(key)
                     results.append(_fail(DeletableTopicResult(name=want.name, topic_id=want.topic_id), error))
-            else:
+                continue
+            if topics.pop(topic.id, None) is None:
                 topics[topic.id] = topic
+            else:
+                result = DeletableTopicResult(name=topic.name, topic_id=topic.id)
+                results.append(_fail(result, Refused(ErrorCode.INVALID_REQUEST, NAMED_BOTH_WAYS)))
         return list(topics.values())
 
     def _found(self, want: DeleteTopicState, names: Counter[str], ids: Counter[UUID], context: RequestContext) -> Topic:
