@@ -186,14 +186,14 @@ def read(
     table: Registry,
     *,
     flags: Mapping[str, str] | None = None,
-    assignments: Sequence[str] = (),
+    assignments: Sequence[tuple[str, str]] = (),
     config: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Settings:
     """Return the settings that these sources come to.
 
-    `flags` are the settings that have a flag of their own, by the setting's name; `assignments` are the NAME=VALUE of
-    `--set`; `environment` is the process's, if it isn't given. Raises SettingsError.
+    `flags` are the settings that have a flag of their own, by the setting's name; `assignments` are name and value of
+    each `--set`, the last of a name counts; `environment` is the process's, if it isn't given. Raises SettingsError.
     """
     given: dict[str, Given] = {}
     if config is not None:
@@ -213,13 +213,9 @@ def read(
 # ---------------------------------------------------------------- the sources
 
 
-def _from_flags(flags: Mapping[str, str], assignments: Sequence[str]) -> dict[str, Given]:
+def _from_flags(flags: Mapping[str, str], assignments: Sequence[tuple[str, str]]) -> dict[str, Given]:
     given = {name: Given(text, Source.FLAG, FLAGS.get(name, "--set")) for name, text in flags.items()}
-    for assignment in assignments:
-        name, equals, text = assignment.partition("=")
-        name = name.strip()
-        if not equals or not name:
-            raise SettingsError(f"--set {assignment}: want NAME=VALUE")
+    for name, text in assignments:
         if name in flags:
             raise SettingsError(f"--set {name} and {FLAGS.get(name, 'its flag')} say the same thing twice: give one")
         given[name] = Given(text, Source.FLAG, "--set")
@@ -320,6 +316,9 @@ def _check_protocols(settings: Settings) -> None:
         name = listener_name(listener)
         if "://" not in listener:
             raise SettingsError(f"{settings.where('listeners')}: listener {listener!r}: want NAME://HOST:PORT")
+        # Names given to --listen need no entry: there is one protocol.
+        if name not in protocols and settings.where("listeners") == FLAGS["listeners"]:
+            continue
         if name not in protocols:
             raise SettingsError(
                 f"{settings.where('listeners')}: listener {name} has no protocol; add {name}:PLAINTEXT to "

@@ -10,6 +10,6 @@ SETTINGS: tuple[Setting, ...] = (
         scope=Scope.BROKER,
         type=ValueType.STRING,
         default="127.0.0.1:9644",
-        doc="HOST:PORT for health and metrics over HTTP; port 0 takes a free one, empty: none.",
+        doc="HOST:PORT for health and metrics over HTTP; port 0 takes a free one. `off`: none.",
     ),
 )
