@@ -195,6 +195,11 @@ async def test_names_that_no_topic_can_have(cluster, creating):
     assert [code for _, code in names_and_codes(response)] == ["INVALID_TOPIC_EXCEPTION"] * 3
 
 
+async def test_krafts_own_log_is_not_created(cluster):
+    response = await cluster.metadata("__cluster_metadata")
+    assert names_and_codes(response) == [("__cluster_metadata", "UNKNOWN_TOPIC_OR_PARTITION")]
+
+
 async def test_a_name_that_collides_is_told_so(cluster):
     await create_topic(cluster.topics, "a.b")
     assert names_and_codes(await cluster.metadata("a_b", "c")) == [("a_b", "INVALID_TOPIC_EXCEPTION"), ("c", "NONE")]

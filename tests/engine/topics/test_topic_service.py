@@ -18,7 +18,15 @@ from fleuve.engine.topics.errors import (
 )
 from fleuve.engine.topics.names import CONSUMER_OFFSETS, RESERVED_IDS
 from fleuve.engine.topics.requests import PARTITIONS_PER_REQUEST_MAX, TopicRules, TopicSpec
-from fleuve.engine.topics.service import Growth, TopicChanged, TopicCreated, TopicDeleted
+from fleuve.engine.topics.service import (
+    Growth,
+    Topic,
+    TopicChanged,
+    TopicCreated,
+    TopicDeleted,
+    TopicEvent,
+    TopicService,
+)
 from fleuve.ports.configs import ALL_BROKERS, topic_resource
 from fleuve.ports.errors import CatalogUnavailable, CommitOutcomeUnknown, VersionConflict
 from fleuve.ports.topics import NewTopic
@@ -67,9 +75,15 @@ async def service():
 
 @pytest.fixture
 def events(service):
-    seen = []
+    seen: list[TopicEvent] = []
     service.subscribe(seen.append)
     return seen
+
+
+def found(service: TopicService, name: str) -> Topic:
+    topic = service.get(name)
+    assert topic is not None
+    return topic
 
 
 def error_of(outcomes):
@@ -168,7 +182,7 @@ async def test_overrides_of_a_topic_that_did_not_come_to_be_are_forgotten():
         store.committing = True
         with pytest.raises(CommitOutcomeUnknown):
             await service.create([TopicSpec(name="a", overrides={"retention.ms": "5"})])
-        assert list(configs.overrides) == [service.get("a").id]
+        assert list(configs.overrides) == [found(service, "a").id]
 
 
 async def test_a_deleted_topic_is_gone(service, events):
@@ -242,7 +256,7 @@ async def test_growth_against_a_faster_broker_shows_what_there_is(events):
         topic = await create_topic(service, "orders", 2)
         await store.add_partitions(topic.id, expected_count=2, count=4, now=TimestampMs(0))
         assert isinstance(error_of(await service.add_partitions([Growth(name="orders", count=3)])), VersionConflict)
-        assert len(service.get("orders").partition_ids) == 4
+        assert len(found(service, "orders").partition_ids) == 4
 
 
 async def test_of_many_that_auto_create_one_topic_one_does():
@@ -253,7 +267,8 @@ async def test_of_many_that_auto_create_one_topic_one_does():
     ):
         asking = [group.create_task(service.auto_create(["orders", "orders"])) for _ in range(20)]
         store.go.set()
-        outcomes = [topic for task in asking for topic in await task]
+        outcomes = [topic for task in asking for topic in await task if isinstance(topic, Topic)]
+        assert len(outcomes) == 40
     assert {len(topic.partition_ids) for topic in outcomes} == {3}
     assert len({topic.id for topic in outcomes}) == 1
     assert store.calls == 1
@@ -331,6 +346,7 @@ async def test_an_unknown_outcome_shows_what_the_store_holds(committing):
                 )
             ],
         )
+        assert row is not None
         await service.load()
         with pytest.raises(CommitOutcomeUnknown):
             await service.delete([row.id])
@@ -350,7 +366,7 @@ async def test_topics_are_there_after_a_restart():
     async with running(topic_service(store)) as service:
         kept = [await create_topic(service, name, 3, replication_factor=2) for name in ("a.b", "b")]
         await service.add_partitions([Growth(name="b", count=4)])
-        kept[1] = service.get("b")
+        kept[1] = found(service, "b")
     again = topic_service(store)
     await again.load()
     assert sorted(again.all(), key=lambda topic: topic.name) == kept
@@ -362,14 +378,14 @@ async def test_a_change_of_configs_shows():
     configs = PlainConfigs()
     async with running(topic_service(configs=configs)) as service:
         before = await create_topic(service, "orders")
-        seen = []
+        seen: list[TopicEvent] = []
         service.subscribe(seen.append)
         configs.configs = replace(configs.configs, retention_ms=5)
         service.configs_changed(topic_resource(before.id))
-        after = service.get("orders")
+        after = found(service, "orders")
         assert after.configs.retention_ms == 5
         assert seen == [TopicChanged(before, after)]
         configs.configs = replace(configs.configs, retention_ms=6)
         service.configs_changed(ALL_BROKERS)
-        assert service.by_id(before.id).configs.retention_ms == 6
+        assert found(service, "orders").configs.retention_ms == 6
         service.configs_changed(topic_resource(TopicId(UUID(int=5))))

@@ -31,7 +31,7 @@ from fleuve.base.errors import FleuveError
 from fleuve.base.ids import PartitionId
 from fleuve.engine.access.service import CLUSTER_NAME, Operation, ResourceType
 from fleuve.engine.brokers.service import BrokerService
-from fleuve.engine.topics.names import INTERNAL_NAMES, check_name
+from fleuve.engine.topics.names import CLUSTER_METADATA, INTERNAL_NAMES, check_name
 from fleuve.engine.topics.service import Topic, TopicService
 from fleuve.kafka.addresses import reachable
 from fleuve.kafka.api import Api, RequestContext
@@ -129,7 +129,7 @@ class Handler:
             check_name(name)
         except FleuveError as error:
             return _failed(name, error)
-        if not creating:
+        if not creating or name == CLUSTER_METADATA:
             return MetadataResponseTopic(
                 error_code=ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, name=name, is_internal=name in INTERNAL_NAMES
             )
