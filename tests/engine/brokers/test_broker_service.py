@@ -95,6 +95,7 @@ async def test_the_set_stands_while_the_catalog_cannot_be_reached(store, clock):
     clock.advance(10 * LEASE_MS)
     await first.renew()
     assert first.nodes() == (1, 2)
+    assert (first.stats.live, first.stats.renewals, first.stats.renewals_failed) == (2, 1, 1)
 
 
 async def test_a_broker_whose_node_id_is_taken_over_stops(store):

@@ -27,6 +27,7 @@ from fleuve.engine.topics.service import (
     TopicEvent,
     TopicService,
 )
+from fleuve.engine.topics.stats import METRICS
 from fleuve.ports.configs import ALL_BROKERS, topic_resource
 from fleuve.ports.errors import CatalogUnavailable, CommitOutcomeUnknown, VersionConflict
 from fleuve.ports.topics import NewTopic
@@ -185,6 +186,15 @@ async def test_overrides_of_a_topic_that_did_not_come_to_be_are_forgotten():
         assert list(configs.overrides) == [found(service, "a").id]
 
 
+async def test_what_comes_and_goes_is_counted(service):
+    topic = await create_topic(service, "orders", 3)
+    await create_topic(service, "kept", 2)
+    await service.delete([topic.id])
+    stats = service.stats
+    assert (stats.topics, stats.partitions, stats.created, stats.deleted) == (1, 2, 2, 1)
+    assert {metric.attribute for metric in METRICS} == set(stats.__slots__)
+
+
 async def test_a_deleted_topic_is_gone(service, events):
     topic = await create_topic(service, "orders")
     assert await service.delete([topic.id]) == [topic]
@@ -325,6 +335,8 @@ async def test_who_waits_when_the_broker_stops_is_told_so():
         await store.begun.wait()
         runner.cancel()
         assert [type(outcome) for outcome in await outcomes] == [CatalogUnavailable] * 2
+    with pytest.raises(CatalogUnavailable):
+        await service.create([TopicSpec(name="third")])
 
 
 @pytest.mark.parametrize("committing", [True, False])

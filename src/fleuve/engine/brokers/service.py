@@ -17,6 +17,7 @@ from fleuve.base.errors import FleuveError, Verdict
 from fleuve.base.ids import Incarnation, NodeId, PartitionId
 from fleuve.base.log import Logger, SilentLogger
 from fleuve.engine.brokers import affinity
+from fleuve.engine.brokers.stats import BrokerStats
 from fleuve.ports.brokers import Address, BrokerStore, StoredBroker
 from fleuve.ports.errors import CatalogUnavailable
 
@@ -43,6 +44,7 @@ class BrokerService:
         self._random = random
         self._logger = SilentLogger() if logger is None else logger
         self._lease_ms = lease_ms
+        self.stats = BrokerStats()
         self._own: Broker | None = None
         self._cluster_id = ""
         self._live: tuple[Broker, ...] = ()
@@ -82,7 +84,9 @@ class BrokerService:
                     "broker its own"
                 )
             self._see(await self._store.live())
+            self.stats.renewals += 1
         except CatalogUnavailable as error:
+            self.stats.renewals_failed += 1
             self._logger.warning("broker lease not renewed", reason=str(error))
 
     async def stop(self) -> None:
@@ -96,6 +100,7 @@ class BrokerService:
         seen = {broker.node_id: broker for broker in live}
         seen[own.node_id] = own
         ordered = tuple(seen[node_id] for node_id in sorted(seen))
+        self.stats.live = len(ordered)
         if ordered != self._live:
             self._live = ordered
             self._nodes = tuple(broker.node_id for broker in ordered)

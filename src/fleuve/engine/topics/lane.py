@@ -18,6 +18,8 @@ T = TypeVar("T")
 WAITING_MAX = 1_000
 """Changes that wait for their turn; who comes then waits to wait, and its connection reads no further requests."""
 
+STOPPING = "the broker is stopping"
+
 
 class Lane:
     """Runs changes in the order they were asked for, as long as `run` runs."""
@@ -26,14 +28,20 @@ class Lane:
         self._waiting: asyncio.Queue[tuple[Callable[[], Awaitable[Any]], asyncio.Future[Any]]] = asyncio.Queue(
             WAITING_MAX
         )
+        self._closed = False
 
     async def do(self, change: Callable[[], Awaitable[T]]) -> T:
         """Run `change` in its turn and return its result or raise its error.
 
         A caller that is cancelled while its change waits takes it back; a change that has begun runs to its end.
+        Raises CatalogUnavailable, with nothing done or begun, once `run` has ended.
         """
+        if self._closed:
+            raise CatalogUnavailable(STOPPING)
         outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         await self._waiting.put((change, outcome))
+        if self._closed:  # While it waited to wait.
+            _refuse(outcome)
         return await outcome
 
     async def run(self) -> None:
@@ -44,6 +52,7 @@ class Lane:
                 if not outcome.done():
                     await _carry_out(change, outcome)
         finally:
+            self._closed = True
             while not self._waiting.empty():
                 _, outcome = self._waiting.get_nowait()
                 _refuse(outcome)
@@ -66,4 +75,4 @@ async def _carry_out(change: Callable[[], Awaitable[Any]], outcome: asyncio.Futu
 
 def _refuse(outcome: asyncio.Future[Any]) -> None:
     if not outcome.done():
-        outcome.set_exception(CatalogUnavailable("the broker is stopping"))
+        outcome.set_exception(CatalogUnavailable(STOPPING))

@@ -49,6 +49,7 @@ from fleuve.engine.topics.requests import (
     check_replicas,
     shape,
 )
+from fleuve.engine.topics.stats import TopicStats
 from fleuve.ports.configs import ConfigResource, ResourceType
 from fleuve.ports.errors import CatalogUnavailable, CommitOutcomeUnknown, VersionConflict
 from fleuve.ports.topics import NewTopic, StoredTopic, TopicStore
@@ -160,7 +161,7 @@ class TopicService:
         self._by_id: dict[TopicId, Topic] = {}
         self._collisions: dict[str, str] = {}
         """For names with a dot or an underscore: collision key → a name that has it."""
-        self._partition_count = 0
+        self.stats = TopicStats()
         self._listeners: list[Callable[[TopicEvent], None]] = []
 
     # ------------------------------------------------------------ looking
@@ -173,7 +174,7 @@ class TopicService:
     @property
     def partition_count(self) -> int:
         """How many partitions there are."""
-        return self._partition_count
+        return self.stats.partitions
 
     def get(self, name: str) -> Topic | None:
         """Return the topic of that name."""
@@ -302,6 +303,7 @@ class TopicService:
             return TopicExists(f"Topic '{new.name}' already exists.")
         topic = self._topic(stored)
         self._add(topic)
+        self.stats.created += 1
         return topic
 
     def _plan(self, specs: Sequence[TopicSpec]) -> list[NewTopic | FleuveError]:
@@ -343,9 +345,9 @@ class TopicService:
     def _too_many(self, partitions: int) -> TooManyPartitions | None:
         if partitions > PARTITIONS_PER_REQUEST_MAX:
             return TooManyPartitions("Excessively large number of partitions per request.")
-        if self._partition_count + partitions > PARTITIONS_MAX:
+        if self.stats.partitions + partitions > PARTITIONS_MAX:
             return TooManyPartitions(
-                f"The cluster has {self._partition_count} partitions; {partitions} more would pass its bound of "
+                f"The cluster has {self.stats.partitions} partitions; {partitions} more would pass its bound of "
                 f"{PARTITIONS_MAX}."
             )
         return None
@@ -375,6 +377,7 @@ class TopicService:
             if topic is None or partition_ids is None:
                 outcomes.append(UnknownTopicId("This server does not host this topic ID."))
             else:
+                self.stats.deleted += 1
                 outcomes.append(topic)
         return outcomes
 
@@ -482,7 +485,8 @@ class TopicService:
         assert topic.id not in self._by_id
         self._by_name[topic.name] = topic
         self._by_id[topic.id] = topic
-        self._partition_count += len(topic.partition_ids)
+        self.stats.topics += 1
+        self.stats.partitions += len(topic.partition_ids)
         key = collision_key(topic.name)
         if "_" in key:
             self._collisions.setdefault(key, topic.name)
@@ -491,7 +495,8 @@ class TopicService:
     def _remove(self, topic: Topic) -> None:
         del self._by_id[topic.id]
         del self._by_name[topic.name]
-        self._partition_count -= len(topic.partition_ids)
+        self.stats.topics -= 1
+        self.stats.partitions -= len(topic.partition_ids)
         key = collision_key(topic.name)
         if self._collisions.get(key) == topic.name:
             del self._collisions[key]
@@ -502,7 +507,7 @@ class TopicService:
         assert before.id == after.id
         self._by_name[after.name] = after
         self._by_id[after.id] = after
-        self._partition_count += len(after.partition_ids) - len(before.partition_ids)
+        self.stats.partitions += len(after.partition_ids) - len(before.partition_ids)
         self._tell(TopicChanged(before, after))
 
     def _tell(self, event: TopicEvent) -> None:

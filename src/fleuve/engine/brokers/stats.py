@@ -1,0 +1,28 @@
+"""What the brokers room counts."""
+
+from __future__ import annotations
+
+from fleuve.base.metric import Kind, Metric
+
+
+class BrokerStats:
+    """The brokers that live, and this one's lease."""
+
+    __slots__ = ("live", "renewals", "renewals_failed")
+
+    def __init__(self) -> None:
+        self.live = 0
+        self.renewals = 0
+        self.renewals_failed = 0
+
+
+METRICS = (
+    Metric("fleuve_brokers_live", Kind.GAUGE, "Brokers of the cluster whose lease holds.", "live"),
+    Metric("fleuve_broker_lease_renewals_total", Kind.COUNTER, "Renewals of this broker's lease.", "renewals"),
+    Metric(
+        "fleuve_broker_lease_renewals_failed_total",
+        Kind.COUNTER,
+        "Renewals that failed because the catalog could not be reached.",
+        "renewals_failed",
+    ),
+)
