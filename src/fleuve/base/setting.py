@@ -144,13 +144,18 @@ class OneOf:
 
     def __call__(self, value: Value) -> str | None:
         """Return what is wrong with `value`, or None."""
-        if value is None:
+        if self.stranger(value) is None:
             return None
-        for word in value if isinstance(value, tuple) else (value,):
-            if word not in self.words and not (self.any_case and str(word).upper() in self.words):
-                how = " (case insensitive)" if self.any_case else ""
-                return f"String must be one of{how}: {', '.join(self.words)}"
-        return None
+        how = " (case insensitive)" if self.any_case else ""
+        return f"String must be one of{how}: {', '.join(self.words)}"
+
+    def stranger(self, value: Value) -> str | None:
+        """Return the first word of `value` that is not allowed, or None."""
+        words = value if isinstance(value, tuple) else () if value is None else (str(value),)
+        return next((word for word in words if not self._knows(word)), None)
+
+    def _knows(self, word: str) -> bool:
+        return word in self.words or (self.any_case and word.upper() in self.words)
 
     def __str__(self) -> str:
         return ", ".join(f"`{word}`" for word in self.words)
@@ -180,13 +185,16 @@ def parse(setting: Setting, text: str) -> Value:
 
     Raises InvalidConfig, in Kafka's words, where it has another type or is not allowed.
     """
-    shown = "[hidden]" if setting.sensitive else text
+    shown: str | None = "[hidden]" if setting.sensitive else text
     try:
         value = _read(setting.type, text.strip())
     except ValueError as error:
         raise InvalidConfig(f"Invalid value {shown} for configuration {setting.name}: {error}") from None
     wrong = setting.check(value) if setting.check is not None else None
     if wrong is not None:
+        if isinstance(setting.check, OneOf):
+            # Of a list, Kafka names the one word.
+            shown = setting.check.stranger(value)
         raise InvalidConfig(f"Invalid value {shown} for configuration {setting.name}: {wrong}")
     return value
 
