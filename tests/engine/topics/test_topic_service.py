@@ -133,7 +133,9 @@ async def test_names_that_collide_in_metrics_are_refused_until_the_other_is_gone
     assert isinstance(error, InvalidTopicName)
     assert str(error) == "Topic 'a_b' collides with existing topic: a.b"
     await service.delete([other.id])
-    await create_topic(service, "a_b")
+    (_, error) = await service.create([TopicSpec(name="a_b"), TopicSpec(name="a.b")])
+    assert str(error) == "Topic 'a.b' collides with another topic of the request: a_b"
+    assert service.get("a_b") is not None
 
 
 async def test_validation_alone_creates_nothing(service, events):

@@ -309,20 +309,24 @@ class TopicService:
     def _plan(self, specs: Sequence[TopicSpec]) -> list[NewTopic | FleuveError]:
         planned: list[NewTopic | FleuveError] = []
         partitions = 0
+        asked: dict[str, str] = {}
         nodes = self._nodes()
         now = self._clock.wall_ms()
         for spec in specs:
             try:
-                new = self._checked(spec, nodes=nodes, now=now)
+                new = self._checked(spec, asked, nodes=nodes, now=now)
             except FleuveError as error:
                 planned.append(error)
                 continue
             planned.append(new)
+            asked[collision_key(new.name)] = new.name
             partitions += new.partition_count
         too_many = self._too_many(partitions)
         return planned if too_many is None else [too_many] * len(planned)
 
-    def _checked(self, spec: TopicSpec, *, nodes: Collection[int], now: TimestampMs) -> NewTopic:
+    def _checked(
+        self, spec: TopicSpec, asked: Mapping[str, str], *, nodes: Collection[int], now: TimestampMs
+    ) -> NewTopic:
         name = spec.name
         check_name(name)
         if name == CLUSTER_METADATA:
@@ -331,6 +335,8 @@ class TopicService:
             raise TopicExists(f"Topic '{name}' already exists.")
         if (other := self._collisions.get(collision_key(name))) is not None:
             raise InvalidTopicName(f"Topic '{name}' collides with existing topic: {other}")
+        if (other := asked.get(collision_key(name))) is not None:
+            raise InvalidTopicName(f"Topic '{name}' collides with another topic of the request: {other}")
         partition_count, replication_factor = shape(spec, self._rules, nodes=nodes)
         return NewTopic(
             id=self._new_id(),
