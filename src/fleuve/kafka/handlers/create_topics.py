@@ -14,8 +14,8 @@ Versions:
 * v2: throttle time · v4: −1 as a count or factor · v5: flexible; number of partitions, factor and configs in the
   answer · v6: no change for clients · v7: topic id in the answer
 
-Differs from Apache Kafka: of two names in one request that collide in metrics (`a.b`, `a_b`) the second is refused, as it
-is in two requests; the time-out is not needed, since nothing is waited for; topics come back in the order of the
+Differs from Apache Kafka: of two names in one request that collide in metrics (`a.b`, `a_b`) the second is refused,
+as it is in two requests; the time-out is not needed, since nothing is waited for; topics come back in the order of the
 request; throttle time is always 0.
 """
 
