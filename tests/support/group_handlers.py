@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from fleuve.adapters.memory.groups import MemoryGroupStore
-from fleuve.base.clock import ManualClock
+from fleuve.base.clock import Clock
 from fleuve.base.ids import NodeId, TopicId
 from fleuve.engine.access.service import AllowAll, Authorizer
 from fleuve.engine.groups.policy import GroupPolicy
@@ -32,6 +32,7 @@ from fleuve.kafka.handlers import (
     sync_group,
 )
 from fleuve.ports.groups import GroupStore
+from support.virtual_time import LoopClock
 
 
 class Topics:
@@ -63,7 +64,7 @@ class GroupApis:
 
     groups: GroupService
     topics: Topics
-    clock: ManualClock
+    clock: Clock
     store: GroupStore
     authorizer: Authorizer = field(default_factory=AllowAll)
 
@@ -94,11 +95,11 @@ async def group_apis(
     store: GroupStore | None = None,
     policy: GroupPolicy | None = None,
     topics: Topics | None = None,
-    clock: ManualClock | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[GroupApis]:
     """Run a broker's group APIs, over memory unless told otherwise."""
     topics = Topics(t=4, other=1) if topics is None else topics
-    clock = ManualClock() if clock is None else clock
+    clock = LoopClock() if clock is None else clock
     store = MemoryGroupStore() if store is None else store
     groups = GroupService(
         store=store,

@@ -13,9 +13,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from uuid import UUID
 
 from fleuve.base.clock import Clock
@@ -49,6 +50,8 @@ from fleuve.engine.groups.state import Group, Phase
 from fleuve.engine.groups.stats import GroupStats
 from fleuve.ports.errors import CorruptState
 from fleuve.ports.groups import CommittedOffset, GroupClaim, GroupStore, OffsetKey, StoredGroup
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -148,7 +151,7 @@ class GroupService:
             coordinator = await self._with_members(group_id)
         except UnknownMember as error:
             return [error] * len(members)
-        return coordinator.leave(Leave(tuple(members)))
+        return list(coordinator.leave(Leave(tuple(members))))
 
     # ── offsets
 
@@ -306,7 +309,7 @@ class GroupService:
             del self._loading[group_id]
             done.set_result(None)
 
-    async def _available(self, work: Coroutine[Any, Any, Any]) -> Any:
+    async def _available(self, work: Awaitable[T]) -> T:
         try:
             return await work
         except GroupError:
@@ -315,8 +318,7 @@ class GroupService:
             raise CoordinatorNotAvailable(f"the groups' store: {error}") from error
 
     async def _store_offsets(self, group_id: GroupId) -> list[CommittedOffset]:
-        stored: list[CommittedOffset] = await self._available(self._store.offsets(group_id))
-        return stored
+        return await self._available(self._store.offsets(group_id))
 
     def _forget(self, coordinator: Coordinator) -> None:
         if self._loaded.get(coordinator.group.group_id) is coordinator:
@@ -339,11 +341,13 @@ class GroupService:
 
     async def _resume(self) -> None:
         """Bring back the groups with members: nobody else would notice that some of them are gone."""
-        stored = await self._quietly(self._store.load_all(), "read the groups")
+        stored = await self._quietly(self._store.load_all, "read the groups")
         waiting = [group.group_id for group in stored or () if _has_members(group)]
         for first in range(0, len(waiting), RESUMES_AT_ONCE):
             some = waiting[first : first + RESUMES_AT_ONCE]
-            await asyncio.gather(*(self._quietly(self._open(group_id), f"resume {group_id}") for group_id in some))
+            await asyncio.gather(
+                *(self._quietly(partial(self._open, group_id), f"resume {group_id}") for group_id in some)
+            )
 
     async def _keep_house(self) -> None:
         interval_s = self._policy.offsets_retention_check_interval_ms / 1000
@@ -361,9 +365,9 @@ class GroupService:
 
     async def expire_offsets(self) -> None:
         """Forget the offsets that are past `offsets.retention.minutes`, and empty groups with the last of them."""
-        for group in list(await self._quietly(self._all_groups(), "list the groups") or ()):
-            work = self._expire(group)
-            expired = await self._quietly(work, f"expire offsets of group {group.group_id}")
+        for group in list(await self._quietly(self._all_groups, "list the groups") or ()):
+            what = f"expire offsets of group {group.group_id}"
+            expired = await self._quietly(partial(self._expire, group), what)
             self.stats.offsets_expired += expired or 0
 
     async def _expire(self, group: Group) -> int:
@@ -381,13 +385,13 @@ class GroupService:
         """Let go of the groups that are empty and that nobody has used since the last call."""
         for coordinator in list(self._loaded.values()):
             if coordinator.idle and not coordinator.used and not coordinator.closed:
-                await self._quietly(coordinator.unload_idle(), "unload an idle group")
+                await self._quietly(coordinator.unload_idle, "unload an idle group")
             coordinator.used = False
 
-    async def _quietly(self, work: Coroutine[Any, Any, Any], what: str) -> Any:
-        """Await a chore: what fails today is tried again next time."""
+    async def _quietly(self, work: Callable[[], Awaitable[T]], what: str) -> T | None:
+        """Do a chore: what fails today is tried again next time."""
         try:
-            return await work
+            return await work()
         except FleuveError as error:
             logger.warning("could not %s: %s", what, error)
             return None
