@@ -215,9 +215,15 @@ async def room():
         ),
         (
             (BROKER, ""),
+            [("cordoned.log.dirs", SET, "a")],
+            "INVALID_REQUEST",
+            "Cannot update these configs at default cluster level, broker id must be specified: [cordoned.log.dirs]",
+        ),
+        (
+            (BROKER, "1"),
             [("listeners", SET, "PLAINTEXT://:1")],
             "INVALID_REQUEST",
-            "Cannot update these configs at default cluster level, broker id must be specified: [listeners]",
+            "Cannot update these configs dynamically: [listeners]",
         ),
         (
             (BROKER, "1"),

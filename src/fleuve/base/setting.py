@@ -88,6 +88,8 @@ class Setting:
     sensitive: bool = False
     internal: bool = False
     """Shown by DescribeConfigs only where it is set."""
+    fixed_at_start: bool = False
+    """Apache Kafka changes it while the broker runs, and shows it so; here such a change is refused."""
     differs: str = ""
     """What is different from Apache Kafka, though it is honoured: for the reference page."""
 

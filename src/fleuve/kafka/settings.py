@@ -30,9 +30,10 @@ LISTENERS = (
         doc="Addresses to listen on, as NAME://HOST:PORT. Port 0 takes a free one.",
         differs=(
             "The default is both loopback addresses; Apache Kafka's is every address of the machine. A name that "
-            "`controller.listener.names` has is left out. Fixed at start, though shown as changeable."
+            "`controller.listener.names` has is left out."
         ),
         update_mode=UpdateMode.PER_BROKER,
+        fixed_at_start=True,
     ),
     Setting(
         name="advertised.listeners",
@@ -49,6 +50,7 @@ LISTENERS = (
         doc="Security protocol of each listener name.",
         differs="Only listeners with the protocol PLAINTEXT can be opened in this version.",
         update_mode=UpdateMode.PER_BROKER,
+        fixed_at_start=True,
     ),
     Setting(
         name="socket.listen.backlog.size",
@@ -98,6 +100,7 @@ BOUNDS = (
         check=AtLeast(0),
         doc="Most connections of this broker at once.",
         update_mode=UpdateMode.CLUSTER_WIDE,
+        fixed_at_start=True,
     ),
     Setting(
         name="max.connections.per.ip",
@@ -107,6 +110,7 @@ BOUNDS = (
         check=AtLeast(0),
         doc="Most connections from one address at once.",
         update_mode=UpdateMode.CLUSTER_WIDE,
+        fixed_at_start=True,
     ),
     Setting(
         name="max.connections.per.ip.overrides",
@@ -116,6 +120,7 @@ BOUNDS = (
         check=_host_limits,
         doc="Limits of connections for single addresses, as HOST:NUMBER, separated by commas.",
         update_mode=UpdateMode.CLUSTER_WIDE,
+        fixed_at_start=True,
     ),
     Setting(
         name="max.incremental.fetch.session.cache.slots",

@@ -22,5 +22,6 @@ SETTINGS: tuple[Setting, ...] = (
         check=AtLeast(1),
         doc="Time after its last record at which a producer's sequence numbers are forgotten.",
         update_mode=UpdateMode.CLUSTER_WIDE,
+        fixed_at_start=True,
     ),
 )

@@ -182,7 +182,7 @@ def check_broker(
     if unknown:
         raise InvalidConfig(f"Unknown broker config name: {unknown[0]}")
     known = {name: row for name, row in rows.items() if row is not None}
-    fixed = [name for name, row in known.items() if row.update_mode is UpdateMode.READ_ONLY]
+    fixed = [name for name, row in known.items() if row.update_mode is UpdateMode.READ_ONLY or row.fixed_at_start]
     if fixed:
         raise InvalidConfigRequest(f"Cannot update these configs dynamically: [{', '.join(fixed)}]")
     own = [name for name, row in known.items() if row.update_mode is UpdateMode.PER_BROKER]

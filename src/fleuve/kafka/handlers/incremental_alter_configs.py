@@ -13,8 +13,8 @@ Versions:
 * v1: flexible
 
 Differs from Apache Kafka: an unknown broker setting is INVALID_CONFIG (Kafka keeps it for its plugins), an unknown
-operation INVALID_REQUEST. There are no loggers and no client metrics to change. Thread pools, which are without effect
-here, may grow by more than a factor of two. Throttle time is always 0.
+operation INVALID_REQUEST. Listeners and limits of connections are fixed at start, though they are shown as Kafka shows
+them. There are no loggers and no client metrics to change. Throttle time is always 0.
 """
 
 from __future__ import annotations
