@@ -23,7 +23,7 @@ from typing import NamedTuple, TypeVar
 from fleuve.adapters.journal.extents import End, Kind, frame, pack_ends
 from fleuve.adapters.journal.files import Files, explained
 from fleuve.adapters.journal.names import JOURNAL, JournalName, path_of
-from fleuve.adapters.journal.scan import JournalFile, readable
+from fleuve.adapters.journal.scan import JournalFile, readable, write_again
 from fleuve.adapters.journal.stats import JournalStats
 from fleuve.base.ids import FlushId, Incarnation
 from fleuve.base.log import Logger
@@ -31,12 +31,6 @@ from fleuve.ports.errors import StoreUnavailable
 from fleuve.ports.store import Buffer, Placed
 
 T = TypeVar("T")
-
-PREALLOCATE_BYTES = 8 << 20
-"""Reserved at once: a flush need not write the file's length then. Given back when the file is closed."""
-
-REWRITE_BYTES = 1 << 20
-"""Read and written again at once, where bytes are in doubt."""
 
 
 class Pending(NamedTuple):
@@ -82,12 +76,21 @@ class Appender:
     """Writes one incarnation's journal files. Whoever calls holds the journal's lock; every call may block."""
 
     def __init__(
-        self, root: Path, files: Files, *, sequence_last: int, file_bytes: int, logger: Logger, stats: JournalStats
+        self,
+        root: Path,
+        files: Files,
+        *,
+        sequence_last: int,
+        file_bytes: int,
+        preallocate_bytes: int,
+        logger: Logger,
+        stats: JournalStats,
     ) -> None:
         self._root = root
         self._files = files
         self._sequence = sequence_last
         self._file_bytes = file_bytes
+        self._preallocate_bytes = preallocate_bytes
         self._logger = logger
         self._stats = stats
         self._incarnation: Incarnation | None = None
@@ -223,7 +226,7 @@ class Appender:
     def _reserve(self, current: _Growing, end: int) -> None:
         if not self._allocates or end <= current.allocated:
             return
-        length = max(PREALLOCATE_BYTES, end - current.allocated)
+        length = max(self._preallocate_bytes, end - current.allocated)
         try:
             self._allocates = self._files.allocate(current.fd, current.allocated, length)
             current.allocated += length
@@ -302,7 +305,7 @@ class Appender:
             file = self._doubtful[0]
             assert file.stated is not None
             try:
-                self._write_again(file.path, file.stated.durable_end, file.stated.end)
+                write_again(self._files, file.path, file.stated.durable_end, file.stated.end)
                 whole = readable(self._files, file)
             except FileNotFoundError:
                 whole = True  # Deleted: nobody needs it any more.
@@ -315,18 +318,6 @@ class Appender:
                     position=file.stated.durable_end,
                 )
             del self._doubtful[0]
-
-    def _write_again(self, path: Path, start: int, end: int) -> None:
-        # Written, pages are dirty again, and the next flush says the truth about them.
-        fd = self._files.open_change(path)
-        try:
-            for position in range(start, end, REWRITE_BYTES):
-                buffer = memoryview(bytearray(min(REWRITE_BYTES, end - position)))
-                count = self._files.read_into(fd, buffer, position)
-                self._files.write_all(fd, [buffer[:count]], position)
-            self._files.datasync(fd)
-        finally:
-            self._files.close(fd)
 
     def _trim(self, current: _Growing) -> None:
         with contextlib.suppress(OSError):

@@ -39,14 +39,14 @@ class DataDirectory:
         return self.path / "catalog.sqlite"
 
     @classmethod
-    def open(cls, path: Path) -> DataDirectory:
+    def open(cls, path: Path, *, files: Files | None = None) -> DataDirectory:
         """Create the directory if it is not there, check its format and lock it; blocks briefly.
 
         Raises StoreUnavailable where it cannot be used (in use, not writable, not a directory), CorruptState where its
         format is newer or unreadable; each with one line that says what to do.
         """
         path = path.absolute()
-        files = Files()
+        files = files or Files()
         try:
             _make_directories(files, path)
             lock_fd = _locked(path)

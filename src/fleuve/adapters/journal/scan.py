@@ -3,10 +3,14 @@
 A file is read up to its first record that is not whole. What lies behind it was never promised, unless something
 says otherwise: the opening of a later file, or a sound record behind it, which both state how far the file was on
 the device by then. Then something that was acknowledged is damaged, and nothing is guessed.
+
+After a crash the system may hold bytes that never reached the device, and may even believe that they did. What a scan
+has yielded is built upon, so its last part is written again and flushed first.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -32,6 +36,9 @@ from fleuve.ports.store import Extent, Placed
 WINDOW_BYTES = 1 << 20
 """Read at once; a larger record gets a buffer of its own size."""
 
+REWRITE_BYTES = 1 << 20
+"""Written again at once."""
+
 
 class Record(NamedTuple):
     """A whole record of a file; its views are the caller's until they are let go."""
@@ -41,6 +48,8 @@ class Record(NamedTuple):
     header: bytes
     body: memoryview
     body_position: int
+    synced_end: int
+    """Everything before this position was on the device when the record was written."""
     end: int
     """Position behind the record."""
 
@@ -96,7 +105,14 @@ def extents(
             continue  # Whole, and nothing in it is asked for: it need not be read.
         wanted.append(file)
     # Two passes, since a void may stand in a later file than its extent.
-    voided = {record.number for file in wanted for record in records(files, file) if record.kind == Kind.VOID}
+    voided: set[int] = set()
+    for file in wanted:
+        last = None
+        for last in records(files, file):
+            if last.kind == Kind.VOID:
+                voided.add(last.number)
+        if last is not None and file.name.sequence not in known:
+            _settle(files, file, last)
     for file in wanted:
         object_name = file.name.object_name
         with closing(records(files, file)) as found:
@@ -107,8 +123,11 @@ def extents(
                 yield Extent(flush, record.header, record.body, Placed(object_name, record.body_position))
 
 
-def valid_end(files: Files, file: JournalFile) -> int:
-    """Return the position behind the last whole record. Raises OSError, CorruptState."""
+def valid_end(files: Files, file: JournalFile, *, settling: bool) -> int:
+    """Return the position behind the last whole record; `settling` where a crash may have been its last moment.
+
+    Raises OSError, CorruptState.
+    """
     if file.stated and file.stated.durable_end == file.stated.end:
         fd = files.open_read(file.path)
         try:
@@ -116,10 +135,12 @@ def valid_end(files: Files, file: JournalFile) -> int:
                 return file.stated.end
         finally:
             files.close(fd)
-    end = 0
-    for record in records(files, file):
-        end = record.end
-    return end
+    last = deque(records(files, file), maxlen=1)
+    if not last:
+        return 0
+    if settling:
+        _settle(files, file, last[0])
+    return last[0].end
 
 
 def readable(files: Files, file: JournalFile) -> bool:
@@ -129,6 +150,33 @@ def readable(files: Files, file: JournalFile) -> bool:
         return any(record.end == file.stated.end for record in records(files, file))
     except CorruptState:
         return False
+
+
+def write_again(files: Files, path: Path, start: int, end: int) -> None:
+    """Write the bytes that a part of the file has once more, and flush them. Raises OSError.
+
+    After a failed flush the system takes pages for clean that never reached the device. Written, they are dirty
+    again, and the flush that follows tells the truth about them.
+    """
+    fd = files.open_change(path)
+    try:
+        for position in range(start, end, REWRITE_BYTES):
+            buffer = memoryview(bytearray(min(REWRITE_BYTES, end - position)))
+            count = files.read_into(fd, buffer, position)
+            files.write_all(fd, [buffer[:count]], position)
+        files.datasync(fd)
+    finally:
+        files.close(fd)
+
+
+def _settle(files: Files, file: JournalFile, last: Record) -> None:
+    """Make sure that everything up to the last whole record is on the device."""
+    durable_end = last.synced_end
+    if file.stated is not None:
+        durable_end = max(durable_end, file.stated.durable_end)
+    if durable_end < last.end:
+        write_again(files, file.path, durable_end, last.end)
+        files.sync_directory(file.path.parent)
 
 
 def _openings(files: Files, file: JournalFile) -> list[End]:
@@ -170,7 +218,7 @@ def _record_at(file: JournalFile, window: _Window, position: int) -> Record | No
         return None
     header = bytes(view[FIXED_BYTES : FIXED_BYTES + fixed.header_length])
     body_position = position + FIXED_BYTES + fixed.header_length
-    return Record(fixed.kind, fixed.number, header, body, body_position, position + fixed.length)
+    return Record(fixed.kind, fixed.number, header, body, body_position, fixed.synced_end, position + fixed.length)
 
 
 def _fixed_at(file: JournalFile, window: _Window, position: int) -> Fixed | None:

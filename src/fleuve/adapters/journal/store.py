@@ -30,6 +30,9 @@ T = TypeVar("T")
 JOURNAL_FILE_BYTES = 64 << 20
 """A journal file is closed once it is that large. Bounds what a start after a crash has to read."""
 
+PREALLOCATE_BYTES = 8 << 20
+"""Reserved at once in the growing journal file, so that a flush need not write its length; given back in the end."""
+
 READERS = 4
 """Threads that read: what the device does at the same time."""
 
@@ -51,6 +54,7 @@ class JournalStore:
         root: Path,
         *,
         journal_file_bytes: int = JOURNAL_FILE_BYTES,
+        preallocate_bytes: int = PREALLOCATE_BYTES,
         writes_in_flight_max: int = 2,
         files: Files | None = None,
         logger: Logger | None = None,
@@ -59,6 +63,7 @@ class JournalStore:
         self.stats = JournalStats()
         self._root = root
         self._journal_file_bytes = journal_file_bytes
+        self._preallocate_bytes = preallocate_bytes
         self._files = files or Files()
         self._logger = logger or SilentLogger()
         self._objects = ObjectFiles(root, self._files)
@@ -81,6 +86,7 @@ class JournalStore:
             self._files,
             sequence_last=max((name.sequence for name in names), default=0),
             file_bytes=self._journal_file_bytes,
+            preallocate_bytes=self._preallocate_bytes,
             logger=self._logger,
             stats=self.stats,
         )
@@ -155,7 +161,7 @@ class JournalStore:
         known = await self._known_ends(name.incarnation)
         if name.sequence in known:
             stated = JournalFile(name, path_of(self._root, object_name), known[name.sequence])
-            return await self._in_thread(self._readers, "scan", lambda: self._valid_end(stated))
+            return await self._in_thread(self._readers, "scan", lambda: self._valid_end(stated, settling=False))
         surveyed = self._surveys.get(name.incarnation)
         if surveyed is None:
             listed = await self._in_thread(
@@ -165,7 +171,7 @@ class JournalStore:
         file = surveyed.get(object_name)
         if file is None:
             return 0
-        return await self._in_thread(self._readers, "scan", lambda: self._valid_end(file))
+        return await self._in_thread(self._readers, "scan", lambda: self._valid_end(file, settling=True))
 
     async def _known_ends(self, incarnation: Incarnation) -> dict[int, End]:
         if incarnation != self._incarnation:
@@ -173,9 +179,9 @@ class JournalStore:
         ends: dict[int, End] = await self._journal.call(self._appender.known_ends)
         return ends
 
-    def _valid_end(self, file: JournalFile) -> int:
+    def _valid_end(self, file: JournalFile, *, settling: bool) -> int:
         try:
-            return valid_end(self._files, file)
+            return valid_end(self._files, file, settling=settling)
         except FileNotFoundError:
             return 0
 
@@ -216,6 +222,11 @@ class JournalStore:
             return infos
         name, end = growing
         return [ObjectInfo(name, end, growing=True) if info.name == name else info for info in infos]
+
+    async def growing(self) -> ObjectInfo | None:
+        """Return the file that is appended to, with what is written in it."""
+        growing = await self._growing()
+        return None if growing is None else ObjectInfo(*growing, growing=True)
 
     async def seal(self, *, older_than_ms: int, larger_than_bytes: int) -> None:
         """Close the growing object if it is old or large enough. Raises StoreUnavailable if its flush failed."""
