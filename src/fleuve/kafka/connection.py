@@ -1,0 +1,659 @@
+"""One client's connection: bytes in, answers out, in order, within bounds. The hot path of Produce.
+
+    bytes ─▶ frames ─▶ Produce ──────────▶ log ─▶ slots, in order of arrival ─▶ one write
+                  └─▶ anything else ─▶ lane: one task, one request at a time ─┘
+
+Kafka handles one request of a connection at a time. Here Produce requests overlap: each is handed to the log where it
+is received, synchronously, and its slot in the queue of answers is filled when its batches are stored. Any other
+request waits in the lane until all before it are answered, and what comes behind it waits for it. So does a
+Produce request that must wait for something before the log can have it; but the lane does not wait for its answer.
+
+Receiving: into the buffer shared by all connections; what is left of it, the begin of a frame, is kept. A frame of
+more than 4 KiB that is not complete gets a buffer of its own size, into which the rest is received directly; if it is
+a large one, from the request memory, which may mean to wait, and to read nothing until then.
+
+Bounds: requests without answer, by number and bytes; unsent answers; memory. Beyond any of them nothing more is read,
+and the client feels it in its socket. Nothing here is done for each record, and nothing is logged for each request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from struct import Struct
+from typing import Any, Final, cast
+
+from fleuve.engine.access.service import ANONYMOUS
+from fleuve.kafka.api import RequestContext
+from fleuve.kafka.connections import RECEIVE_WHEN_SPENT_BYTES, Connections
+from fleuve.kafka.dispatch import Unanswerable, log_bug, respond
+from fleuve.kafka.handlers import api_versions, produce
+from fleuve.wire.errors import DecodeError
+from fleuve.wire.framing import SIZE_PREFIX_BYTES, frame_size, parse_frames
+from fleuve.wire.header import RequestHeader, decode_request_header
+from fleuve.wire.message import Buffer
+
+SMALL_REST_BYTES: Final = 4 * 1024
+"""The begin of a frame up to this size is kept, and copied before what is received next."""
+LARGE_FRAME_BYTES: Final = 64 * 1024
+"""A frame above this size takes request memory before it is received."""
+JOIN_BYTES: Final = 64 * 1024
+"""Answers are joined for one write up to this size; larger ones are passed on as they are."""
+
+# Why nothing is read at the moment; several reasons may hold at once.
+_MEMORY, _IN_FLIGHT, _UNSENT, _ENDING = 1, 2, 4, 8
+
+_read_api = Struct(">hh").unpack_from
+_prefix = Struct(">ii").pack
+_prefix_flexible = Struct(">iix").pack
+_PRODUCE: Final = produce.API.key
+_API_VERSIONS: Final = api_versions.API.key
+
+
+class _Queued:
+    """A frame that waits in the lane."""
+
+    __slots__ = ("received", "size", "slab", "view")
+
+    def __init__(self, view: memoryview, size: int, received: float, slab: bytearray | None) -> None:
+        self.view = view
+        self.size = size
+        self.received = received
+        self.slab = slab
+
+
+class Connection(asyncio.BufferedProtocol):
+    """The protocol of one socket."""
+
+    __slots__ = (
+        "_active",
+        "_client_id",
+        "_closing",
+        "_context",
+        "_dirty",
+        "_host",
+        "_in_flight_bytes",
+        "_lane",
+        "_listener",
+        "_on_produced",
+        "_out",
+        "_out_bytes",
+        "_own",
+        "_own_filled",
+        "_own_size",
+        "_own_view",
+        "_paused",
+        "_queue",
+        "_rest",
+        "_shared",
+        "_slots",
+        "_software",
+        "_transport",
+        "_waiter",
+        "_written",
+        "advertised",
+        "id",
+        "progress",
+        "unsent_bytes",
+    )
+
+    def __init__(self, shared: Connections, listener: str, advertised: tuple[str, int]) -> None:
+        self._shared = shared
+        self._listener = listener
+        self.advertised = advertised
+        self.id = 0
+        self._transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self._host = ""
+        self._closing = True
+        self._client_id: str | None = None
+        self._software = ("unknown", "unknown")
+        self._context: RequestContext | None = None
+        self._active = 0.0
+        # Receiving.
+        self._rest = b""
+        self._own: bytearray | None = None
+        self._own_view: memoryview | None = None
+        self._own_size = 0
+        self._own_filled = 0
+        self._paused = 0
+        # Requests without answer.
+        self._slots: deque[produce.Pending] = deque()
+        self._queue: deque[_Queued] = deque()
+        self._in_flight_bytes = 0
+        self._lane: asyncio.Task[None] | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._on_produced = self._produced
+        # Answers.
+        self._out: list[Buffer] = []
+        self._out_bytes = 0
+        self._dirty = False
+        self._written = 0
+        self.unsent_bytes = 0
+        """Answers that the socket has not taken, as counted in the fetch memory."""
+        self.progress = 0.0
+        """When the socket was last seen to take some."""
+
+    # ------------------------------------------------------------ come and go
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection in, or close it if there are too many."""
+        self._transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        self._host = peer[0] if isinstance(peer, tuple) and peer else "unknown"
+        shared = self._shared
+        refused = shared.admit(self, self._host)
+        if refused is not None:
+            shared.stats.connections_refused += 1
+            self._complain("connection refused", refused)
+            self._transport.abort()
+            return
+        self._closing = False
+        self._active = self.progress = shared.loop.time()
+        high = shared.limits.write_high
+        self._transport.set_write_buffer_limits(high=high, low=high // 4)
+        raw = transport.get_extra_info("socket")
+        if raw is not None:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget everything that was under way; the log finishes what it has."""
+        if not self.id:
+            return
+        self._closing = True
+        shared = self._shared
+        if self._lane is not None:
+            self._lane.cancel()
+        self._release_own()
+        while self._queue:
+            self._release(self._queue.popleft())
+        self._slots.clear()
+        self._out.clear()
+        shared.fetch_memory.give_back(self.unsent_bytes)
+        self.unsent_bytes = 0
+        shared.leave(self, self._host)
+        self.id = 0
+        # The bound method holds the connection, which holds it: help the collector.
+        self._on_produced = _ignore
+
+    def eof_received(self) -> bool:
+        """Close: a client that sends no more takes no more, as in Kafka."""
+        return False
+
+    def abort(self, reason: str | None) -> None:
+        """Close at once; what is unsent is lost. Complain about the client if there is a reason."""
+        if reason is not None:
+            self._complain("connection closed", reason)
+        self._closing = True
+        self._transport.abort()
+
+    def drain(self) -> None:
+        """Read nothing more, and close when everything received is answered."""
+        self._pause(_ENDING)
+        self._close_if_drained()
+
+    def _close_if_drained(self) -> None:
+        if self._shared.draining and not (self._slots or self._queue or self._lane or self._closing):
+            self._end()
+
+    def _end(self) -> None:
+        """Write what is answered, then close."""
+        self.flush()
+        self._closing = True
+        self._transport.close()
+
+    def look_after(self, now: float, *, stalled_matter: bool) -> None:
+        """Close the connection if it is idle; if others wait for memory, also if it stalls in a request.
+
+        Produce requests whose time is over are answered without a result.
+        """
+        if self._slots and now >= self._slots[0].deadline:
+            for pending in self._slots:
+                pending.done = pending.done or now >= pending.deadline
+            self._answer()
+            self.flush()
+        limits = self._shared.limits
+        silent_s = now - self._active
+        if self._own is not None and stalled_matter and silent_s >= limits.stall_s and not self._paused:
+            self._shared.stats.connections_shed += 1
+            self.abort(f"its request of {self._own_size} bytes made no progress, and others wait for the memory")
+        elif limits.idle_s is not None and silent_s >= limits.idle_s and not (self._slots or self._lane):
+            if self.unsent_bytes and now - self.progress < limits.idle_s:
+                return
+            self._shared.stats.connections_expired += 1
+            self._closing = True
+            # Nobody may be at the other end to take what is unsent.
+            self._transport.abort()
+
+    # ------------------------------------------------------------ receiving
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where the next bytes go."""
+        if self._own_view is not None:
+            return self._own_view[self._own_filled : self._own_size]
+        shared = self._shared
+        buffer = shared.buffer
+        size = len(self._rest)
+        if size:
+            buffer[:size] = self._rest
+        if shared.request_memory.available:
+            return buffer[size:]
+        return buffer[size : size + RECEIVE_WHEN_SPENT_BYTES]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Handle the frames that the received bytes complete."""
+        if self._closing:
+            return
+        shared = self._shared
+        self._active = shared.loop.time()
+        shared.stats.received_bytes += nbytes
+        if self._own is not None:
+            self._own_filled += nbytes
+            if self._own_filled == self._own_size:
+                self._take_own()
+        else:
+            self._take_shared(len(self._rest) + nbytes)
+        if self._out and not self._dirty:
+            self.flush()
+
+    def _take_shared(self, end: int) -> None:
+        buffer = self._shared.buffer
+        if self._rest:
+            self._rest = b""
+        try:
+            frames, at = parse_frames(buffer, end, self._shared.limits.request_size_max)
+            for start, stop in frames:
+                self._take(buffer[start:stop], stop - start)
+                if self._closing:
+                    return
+        except DecodeError as error:
+            self._malformed(error)
+            return
+        if at < end:
+            self._keep(buffer, at, end)
+
+    def _keep(self, buffer: memoryview, at: int, end: int) -> None:
+        """Keep the begin of a frame."""
+        size = frame_size(buffer, at, end)
+        if size is None or size <= SMALL_REST_BYTES:
+            self._rest = bytes(buffer[at:end])
+            return
+        self._rest = bytes(buffer[at + SIZE_PREFIX_BYTES : end])
+        self._own_size = size - SIZE_PREFIX_BYTES
+        if self._own_size <= LARGE_FRAME_BYTES:
+            self._shared.partial_memory.force(self._own_size)
+            self._receive_own(bytearray(self._own_size))
+        elif self._shared.request_memory.take(self._own_size):
+            self._receive_own(self._shared.slabs.take(self._own_size))
+        else:
+            self._pause(_MEMORY)
+            self._shared.request_memory.wait(self._own_size, self._memory_granted)
+
+    def _memory_granted(self) -> None:
+        self._receive_own(self._shared.slabs.take(self._own_size))
+        self._active = self._shared.loop.time()
+        self._resume(_MEMORY)
+
+    def _receive_own(self, own: bytearray) -> None:
+        self._own = own
+        self._own_view = memoryview(own)
+        self._own_filled = len(self._rest)
+        self._own_view[: self._own_filled] = self._rest
+        self._rest = b""
+
+    def _take_own(self) -> None:
+        own, view, size = self._own, self._own_view, self._own_size
+        assert own is not None
+        assert view is not None
+        self._own = self._own_view = None
+        self._own_size = self._own_filled = 0
+        try:
+            if size > LARGE_FRAME_BYTES:
+                self._take(view[:size], size, own)
+            else:
+                self._shared.partial_memory.give_back(size)
+                self._take(view[:size], size)
+        except DecodeError as error:
+            self._malformed(error)
+
+    def _release_own(self) -> None:
+        """Give back what a frame that will never be complete has taken."""
+        size, self._own_size = self._own_size, 0
+        own, self._own, self._own_view = self._own, None, None
+        if size == 0 or (own is None and self._shared.request_memory.stop_waiting(self._memory_granted)):
+            return
+        if size > LARGE_FRAME_BYTES:
+            if own is not None:
+                self._shared.slabs.give_back(own)
+            self._shared.request_memory.give_back(size)
+        else:
+            self._shared.partial_memory.give_back(size)
+
+    def _pause(self, reason: int) -> None:
+        if not self._paused and not self._transport.is_closing():
+            self._transport.pause_reading()
+        self._paused |= reason
+
+    def _resume(self, reason: int) -> None:
+        if self._paused & reason:
+            self._paused &= ~reason
+            if not self._paused and not self._transport.is_closing():
+                self._transport.resume_reading()
+
+    # ------------------------------------------------------------ requests
+
+    def _take(self, view: memoryview, size: int, slab: bytearray | None = None) -> None:
+        """Handle one frame; `slab` is its memory if it has its own. Raises DecodeError."""
+        if self._lane is None and size >= 4:
+            key, version = _read_api(view)
+            route = self._shared.table.produce_route
+            if key == _PRODUCE and route is not None and route.api.serves(version):
+                header, position = decode_request_header(view)
+                context = self._produce_context(header)
+                request = route.decode(view, position, version)
+                if self._produce(header, request, context, size, self._active, None):
+                    if slab is not None:
+                        self._shared.slabs.give_back(slab)
+                        self._shared.request_memory.give_back(size)
+                    return
+        if slab is None:
+            view = memoryview(bytes(view))
+            self._shared.request_memory.force(size)
+        self._queue.append(_Queued(view, size, self._active, slab))
+        self._in_flight_bytes += size
+        if self._lane is None:
+            self._lane = self._shared.tasks.create_task(self._run_lane())
+        self._pause_if_full()
+
+    def _produce(
+        self,
+        header: RequestHeader,
+        request: Any,
+        context: RequestContext,
+        size: int,
+        received: float,
+        checked: produce.Checked | None,
+    ) -> bool:
+        """Hand a Produce request to the log; return False if something must be awaited before."""
+        handler = self._shared.table.produce
+        assert handler is not None
+        try:
+            pending = handler.begin(request, context, self._on_produced, checked)
+        except Exception as error:
+            self._bug(error)
+            return True
+        if pending is None:
+            return False
+        pending.correlation_id = header.correlation_id
+        pending.size = size
+        pending.received = received
+        pending.deadline = received + request.timeout_ms / 1000
+        self._slots.append(pending)
+        self._in_flight_bytes += size
+        if pending.done:
+            self._answer()
+        else:
+            self._pause_if_full()
+        return True
+
+    def _produce_context(self, header: RequestHeader) -> RequestContext:
+        """Return the context of a Produce request: the last one, as long as nothing in it differs."""
+        context = self._context
+        if context is None or context.api_version != header.api_version or context.client_id != header.client_id:
+            context = self._context = self._context_of(header)
+        return context
+
+    def _context_of(self, header: RequestHeader) -> RequestContext:
+        self._client_id = header.client_id
+        return RequestContext(
+            api_version=header.api_version,
+            connection_id=self.id,
+            listener=self._listener,
+            advertised=self.advertised,
+            client_id=header.client_id,
+            host=self._host,
+            principal=ANONYMOUS,
+            client_software_name=self._software[0],
+            client_software_version=self._software[1],
+            authorizer=self._shared.authorizer,
+        )
+
+    def _pause_if_full(self) -> None:
+        limits = self._shared.limits
+        if (
+            len(self._slots) + len(self._queue) >= limits.requests_max
+            or self._in_flight_bytes >= limits.request_bytes_max
+            or (self._queue and not self._shared.request_memory.available)
+        ):
+            self._pause(_IN_FLIGHT)
+
+    def _resume_if_free(self) -> None:
+        limits = self._shared.limits
+        if (
+            self._paused & _IN_FLIGHT
+            and len(self._slots) + len(self._queue) <= limits.requests_max // 2
+            and self._in_flight_bytes <= limits.request_bytes_max // 2
+            and (not self._queue or self._shared.request_memory.available)
+        ):
+            self._resume(_IN_FLIGHT)
+
+    # ------------------------------------------------------------ the lane
+
+    async def _run_lane(self) -> None:
+        try:
+            while self._queue and not self._closing:
+                queued = self._queue[0]
+                await self._serve(queued)
+                if self._closing:
+                    return
+                self._queue.popleft()
+                self._release(queued)
+                if self._out and not self._dirty:
+                    self.flush()
+                self._resume_if_free()
+        except DecodeError as error:
+            self._malformed(error)
+        except Unanswerable as error:
+            self._complain("connection closed", str(error))
+            self._end()
+        except Exception as error:
+            self._bug(error)
+        finally:
+            self._lane = None
+        self._close_if_drained()
+
+    async def _serve(self, queued: _Queued) -> None:
+        """Serve one request of the lane; a Produce request is only begun."""
+        view = queued.view
+        header, position = decode_request_header(view)
+        key, version = header.api_key, header.api_version
+        route = self._shared.table.routes.get(key)
+        if route is None or not route.api.serves(version):
+            if key != _API_VERSIONS:
+                raise DecodeError(f"API {key} in version {version} is not served")
+            await self._until_answered()
+            self._write_answer(header.correlation_id, [api_versions.unsupported()], flexible=False)
+            return
+        if key == _PRODUCE:
+            await self._serve_produce(queued, header, position)
+            return
+        await self._until_answered()
+        await self._until_writable()
+        context = self._context_of(header)
+        if key == _API_VERSIONS and version >= api_versions.SOFTWARE_VERSION_MIN:
+            self._learn_software(route.decode(view, position, version), version)
+        parts = await respond(route, view, position, context, stats=self._shared.stats, logger=self._shared.logger)
+        if self._closing:
+            return
+        self._write_answer(header.correlation_id, parts, flexible=route.has_flexible_header(version))
+        route.stats.answered(self._shared.loop.time() - queued.received)
+
+    async def _serve_produce(self, queued: _Queued, header: RequestHeader, position: int) -> None:
+        route, handler = self._shared.table.produce_route, self._shared.table.produce
+        assert route is not None
+        assert handler is not None
+        context = self._produce_context(header)
+        request = route.decode(queued.view, position, header.api_version)
+        await self._until_writable()
+        if not self._produce(header, request, context, queued.size, queued.received, None):
+            checked = await handler.check(request, context)
+            if not self._closing:
+                self._produce(header, request, context, queued.size, queued.received, checked)
+
+    def _learn_software(self, request: Any, version: int) -> None:
+        if api_versions.software_is_valid(request, version):
+            self._software = (request.client_software_name, request.client_software_version)
+            self._context = None
+
+    def _release(self, queued: _Queued) -> None:
+        self._in_flight_bytes -= queued.size
+        if queued.slab is not None:
+            self._shared.slabs.give_back(queued.slab)
+        self._shared.request_memory.give_back(queued.size)
+
+    async def _until_answered(self) -> None:
+        while self._slots:
+            await self._wait()
+
+    async def _until_writable(self) -> None:
+        while self._paused & _UNSENT:
+            await self._wait()
+
+    async def _wait(self) -> None:
+        self._waiter = self._shared.loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    # ------------------------------------------------------------ answers
+
+    def _produced(self, pending: produce.Pending) -> None:
+        """Take a Produce request's results."""
+        pending.done = True
+        slots = self._slots
+        if slots and slots[0] is pending:
+            self._answer()
+            if self._out and not self._dirty:
+                self._dirty = True
+                self._shared.write_soon(self)
+
+    def _answer(self) -> None:
+        """Answer all requests at the head whose results are there."""
+        shared = self._shared
+        handler, route = shared.table.produce, shared.table.produce_route
+        assert handler is not None
+        assert route is not None
+        now = shared.loop.time()
+        slots = self._slots
+        while slots and slots[0].done:
+            pending = slots.popleft()
+            self._in_flight_bytes -= pending.size
+            route.stats.answered(now - pending.received)
+            try:
+                body = handler.answer(pending)
+            except Exception as error:
+                self._bug(error)
+                return
+            if body is None:
+                if handler.was_refused(pending):
+                    # With acks=0 this is the only way to tell.
+                    self._end()
+                    return
+            elif pending.version >= route.flexible:
+                self._out.append(_prefix_flexible(len(body) + 5, pending.correlation_id))
+                self._out.append(body)
+                self._out_bytes += len(body) + 9
+            else:
+                self._out.append(_prefix(len(body) + 4, pending.correlation_id))
+                self._out.append(body)
+                self._out_bytes += len(body) + 8
+        if self._paused & _IN_FLIGHT:
+            self._resume_if_free()
+        if not slots:
+            self._wake()
+            if shared.draining:
+                self._close_if_drained()
+
+    def _write_answer(self, correlation_id: int, parts: list[Buffer], *, flexible: bool) -> None:
+        size = sum(map(len, parts))
+        if flexible:
+            self._out.append(_prefix_flexible(size + 5, correlation_id))
+        else:
+            self._out.append(_prefix(size + 4, correlation_id))
+        self._out += parts
+        self._out_bytes += size + (9 if flexible else 8)
+
+    def flush(self) -> None:
+        """Write all answers that are there, at once."""
+        self._dirty = False
+        out, self._out = self._out, []
+        size, self._out_bytes = self._out_bytes, 0
+        if not out or self._closing:
+            return
+        if size <= JOIN_BYTES:
+            self._transport.write(b"".join(out))
+        else:
+            self._transport.writelines(out)
+        self._written += size
+        self._shared.stats.sent_bytes += size
+        self._shared.unsent.add(self)
+
+    def account(self) -> None:
+        """Bring up to date what the fetch memory knows of this connection, and whether its socket makes progress."""
+        shared = self._shared
+        if not self.id:
+            return
+        unsent = self._transport.get_write_buffer_size()
+        # What left since the last look: what was unsent then, and what was written since, less what is unsent now.
+        if self._written + self.unsent_bytes > unsent:
+            self.progress = shared.loop.time()
+        self._written = 0
+        if unsent > self.unsent_bytes:
+            shared.fetch_memory.force(unsent - self.unsent_bytes)
+            self.unsent_bytes = unsent
+        elif unsent < self.unsent_bytes:
+            released, self.unsent_bytes = self.unsent_bytes - unsent, unsent
+            shared.fetch_memory.give_back(released)
+        if not unsent:
+            shared.unsent.discard(self)
+
+    def pause_writing(self) -> None:
+        """Read nothing more until the client takes its answers."""
+        self._pause(_UNSENT)
+        self._shared.loop.call_soon(self.account)
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self.account()
+        self._resume(_UNSENT)
+        self._wake()
+
+    # ------------------------------------------------------------ faults
+
+    def _malformed(self, error: DecodeError) -> None:
+        self._shared.stats.malformed += 1
+        self._complain("connection closed: not a request that this broker serves", str(error))
+        self._end()
+
+    def _bug(self, error: Exception) -> None:
+        """Log an error of our own, and close: what state the connection is in, nobody knows."""
+        log_bug(self._shared.logger, "connection", self._host, self._client_id, error)
+        self._end()
+
+    def _complain(self, event: str, reason: str) -> None:
+        self._shared.complaints.complain(
+            event,
+            now=self._shared.loop.time(),
+            address=self._host,
+            client_id=self._client_id,
+            reason=reason,
+        )
+
+
+def _ignore(pending: produce.Pending) -> None:
+    """Take the results of a request whose connection is gone."""

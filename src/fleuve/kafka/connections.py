@@ -1,0 +1,191 @@
+"""All connections of one event loop: what they share, their bounds, their end.
+
+They share one receive buffer (callbacks are synchronous, so an idle connection owns no memory), the budgets for
+requests and answers, the list of those with answers to write, and a timer that looks after the idle and the stalled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from fleuve.base.log import Logger
+from fleuve.engine.access.service import Authorizer
+from fleuve.kafka.complaints import Complaints
+from fleuve.kafka.limits import Limits
+from fleuve.kafka.memory import Budget, Slabs
+from fleuve.kafka.table import Table
+
+if TYPE_CHECKING:
+    from fleuve.kafka.connection import Connection
+
+RECEIVE_BUFFER_BYTES = 256 * 1024
+RECEIVE_WHEN_SPENT_BYTES = 16 * 1024
+"""What one connection may receive at once when request memory is spent: it may all have to be kept."""
+SWEEP_S = 1.0
+SWEEP_ALL_EVERY = 5
+"""All connections are looked at in every n-th sweep; those with something unsent in each."""
+
+
+class Connections:
+    """The connections of one event loop, and what they share."""
+
+    def __init__(
+        self,
+        table: Table,
+        *,
+        limits: Limits,
+        authorizer: Authorizer,
+        logger: Logger,
+        tasks: asyncio.TaskGroup,
+        fetch_memory: Budget | None = None,
+    ) -> None:
+        """Make an empty set. `tasks` owns the tasks of the slow lanes.
+
+        `fetch_memory` is the budget that the Fetch handler waits for.
+        """
+        self.loop = asyncio.get_running_loop()
+        self.table = table
+        self.stats = table.stats
+        self.limits = limits
+        self.authorizer = authorizer
+        self.logger = logger
+        self.tasks = tasks
+        self.complaints = Complaints(logger)
+        self.request_memory = Budget(limits.request_memory)
+        self.fetch_memory = Budget(limits.fetch_memory) if fetch_memory is None else fetch_memory
+        self.partial_memory = Budget(limits.partial_memory)
+        self.slabs = Slabs()
+        self.buffer = memoryview(bytearray(RECEIVE_BUFFER_BYTES))
+        self.all: set[Connection] = set()
+        self.unsent: set[Connection] = set()
+        """Those that may have answers which the socket has not taken."""
+        self.draining = False
+        self.on_drain: list[Callable[[], None]] = []
+        """Called when the broker stops, to end what waits: long polls, joins."""
+        self._per_ip: dict[str, int] = {}
+        self._per_ip_max = dict(limits.connections_per_ip_overrides)
+        self._last_id = 0
+        self._dirty: list[Connection] = []
+        self._emptied: asyncio.Future[None] | None = None
+        self._sweeps = 0
+        self._timer = self.loop.call_later(SWEEP_S, self._sweep)
+        self.stats.request_memory_capacity_bytes = self.request_memory.capacity
+        self.stats.fetch_memory_capacity_bytes = self.fetch_memory.capacity
+
+    # ------------------------------------------------------------ come and go
+
+    def admit(self, connection: Connection, host: str) -> str | None:
+        """Take a connection in; return why not, if it may not come in."""
+        if self.draining:
+            return "the broker is stopping"
+        if len(self.all) >= self.limits.connections_max:
+            return f"max.connections is {self.limits.connections_max}"
+        from_host = self._per_ip.get(host, 0)
+        allowed = self._per_ip_max.get(host, self.limits.connections_per_ip_max)
+        if from_host >= allowed:
+            return f"max.connections.per.ip is {allowed}"
+        self._per_ip[host] = from_host + 1
+        self.all.add(connection)
+        self._last_id += 1
+        connection.id = self._last_id
+        self.stats.connections = len(self.all)
+        self.stats.connections_accepted += 1
+        return None
+
+    def leave(self, connection: Connection, host: str) -> None:
+        """Forget a connection that was taken in."""
+        self.all.discard(connection)
+        self.unsent.discard(connection)
+        left = self._per_ip[host] - 1
+        if left:
+            self._per_ip[host] = left
+        else:
+            del self._per_ip[host]
+        self.stats.connections = len(self.all)
+        if not self.all and self._emptied is not None and not self._emptied.done():
+            self._emptied.set_result(None)
+
+    # ------------------------------------------------------------ answers
+
+    def write_soon(self, connection: Connection) -> None:
+        """Have the connection write its answers once, after all that this turn of the loop completes."""
+        if not self._dirty:
+            self.loop.call_soon(self._write)
+        self._dirty.append(connection)
+
+    def _write(self) -> None:
+        dirty, self._dirty = self._dirty, []
+        for connection in dirty:
+            connection.flush()
+
+    # ------------------------------------------------------------ memory
+
+    def shed(self) -> int:
+        """Abort connections that hold unsent answers without progress, the most stalled first.
+
+        For the log, when its memory is pinned by what clients do not take; return the bytes that this releases.
+        """
+        now = self.loop.time()
+        stalled = []
+        for connection in list(self.unsent):
+            connection.account()
+            if connection.unsent_bytes and now - connection.progress >= self.limits.shed_s:
+                stalled.append(connection)
+        stalled.sort(key=lambda connection: connection.progress)
+        released = 0
+        # Half of the stalled bytes in one go: enough to go on, and the next call can have the rest.
+        wanted = sum(connection.unsent_bytes for connection in stalled) // 2
+        for connection in stalled:
+            released += connection.unsent_bytes
+            self.stats.connections_shed += 1
+            connection.abort("it does not take its answers, and their memory is needed")
+            if released >= wanted:
+                break
+        return released
+
+    # ------------------------------------------------------------ time
+
+    def _sweep(self) -> None:
+        self._timer = self.loop.call_later(SWEEP_S, self._sweep)
+        now = self.loop.time()
+        for connection in list(self.unsent):
+            connection.account()
+        if self.fetch_memory.waiters:
+            self.shed()
+        self._sweeps += 1
+        stalled_matter = self.request_memory.waiters > 0 or self.partial_memory.available == 0
+        if self._sweeps % SWEEP_ALL_EVERY == 0 or stalled_matter:
+            for connection in list(self.all):
+                connection.look_after(now, stalled_matter=stalled_matter)
+        self.stats.request_memory_bytes = self.request_memory.used
+        self.stats.fetch_memory_bytes = self.fetch_memory.used
+
+    # ------------------------------------------------------------ the end
+
+    async def drain(self, timeout_s: float) -> None:
+        """Answer what is in flight, write it out and close everything; abort what is not done in time.
+
+        The listeners must have been closed before.
+        """
+        self.draining = True
+        self._emptied = self.loop.create_future()
+        for end in self.on_drain:
+            end()
+        for connection in list(self.all):
+            connection.drain()
+        if self.all:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._emptied
+            except TimeoutError:
+                self.logger.warning("connections closed before all their requests were answered", count=len(self.all))
+        self.close()
+
+    def close(self) -> None:
+        """Abort everything that is left, and stop the timer."""
+        self.draining = True
+        self._timer.cancel()
+        for connection in list(self.all):
+            connection.abort(None)

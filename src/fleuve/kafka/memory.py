@@ -1,0 +1,127 @@
+"""Budgets for memory that clients make the broker hold, and recycled buffers for large requests.
+
+Single-threaded. A budget is a number with a queue: who finds it spent waits for its turn, first come,
+first served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from fleuve.kafka.limits import MIB
+
+
+class Budget:
+    """A bound on bytes held, and those who wait for some of it.
+
+    A request larger than the whole budget is granted when nothing else is held, so that it can be served at all.
+    """
+
+    __slots__ = ("_waiting", "capacity", "used")
+
+    def __init__(self, capacity: int) -> None:
+        assert capacity > 0
+        self.capacity = capacity
+        self.used = 0
+        self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
+
+    @property
+    def available(self) -> int:
+        """Bytes that are still free; 0 when more is held than the budget has."""
+        return max(0, self.capacity - self.used)
+
+    @property
+    def waiters(self) -> int:
+        """How many wait for memory."""
+        return len(self._waiting)
+
+    def take(self, size: int) -> bool:
+        """Take `size` bytes and return True; return False if they are not free, or others wait already."""
+        if self._waiting or not self._fits(size):
+            return False
+        self.used += size
+        return True
+
+    def force(self, size: int) -> None:
+        """Take `size` bytes that are held already, whether they are free or not."""
+        self.used += size
+
+    def give_back(self, size: int) -> None:
+        """Return `size` bytes, and grant what now fits to those who wait."""
+        self.used -= size
+        assert self.used >= 0
+        while self._waiting and self._fits(self._waiting[0][0]):
+            wanted, granted = self._waiting.popleft()
+            self.used += wanted
+            granted()
+
+    def wait(self, size: int, granted: Callable[[], None]) -> None:
+        """Call `granted` once `size` bytes have been taken for the caller."""
+        self._waiting.append((size, granted))
+
+    async def until_available(self) -> None:
+        """Return when some memory is free, behind those who wait already. Nothing is taken."""
+        if not self._waiting and self.available:
+            return
+        turn = asyncio.get_running_loop().create_future()
+
+        def granted() -> None:
+            self.used -= 1
+            if not turn.done():
+                turn.set_result(None)
+
+        self.wait(1, granted)
+        try:
+            await turn
+        finally:
+            self.stop_waiting(granted)
+
+    def stop_waiting(self, granted: Callable[[], None]) -> bool:
+        """Forget the wait with that callback; return whether there was one."""
+        for entry in self._waiting:
+            if entry[1] == granted:
+                self._waiting.remove(entry)
+                # It may have been the large one that others stood behind.
+                self.give_back(0)
+                return True
+        return False
+
+    def _fits(self, size: int) -> bool:
+        return self.used + size <= self.capacity or self.used == 0
+
+
+class Slabs:
+    """Buffers for large requests, recycled: fresh memory costs more than everything else done to a request.
+
+    Sizes are powers of two; at most `kept_max` bytes are kept for reuse. The budget is the caller's business.
+    """
+
+    __slots__ = ("_free", "_kept", "_kept_max")
+
+    SIZE_MIN = 128 * 1024
+    SIZE_KEPT_MAX = 4 * MIB
+
+    def __init__(self, kept_max: int = 32 * MIB) -> None:
+        self._free: dict[int, list[bytearray]] = {}
+        self._kept = 0
+        self._kept_max = kept_max
+
+    def take(self, size: int) -> bytearray:
+        """Return a buffer of at least `size` bytes; its content is anything."""
+        if size > self.SIZE_KEPT_MAX:
+            return bytearray(size)
+        size = max(self.SIZE_MIN, 1 << (size - 1).bit_length())
+        free = self._free.get(size)
+        if free:
+            self._kept -= size
+            return free.pop()
+        return bytearray(size)
+
+    def give_back(self, buffer: bytearray) -> None:
+        """Take back a buffer that nobody looks at any more."""
+        size = len(buffer)
+        if size <= self.SIZE_KEPT_MAX and self._kept + size <= self._kept_max:
+            self._free.setdefault(size, []).append(buffer)
+            self._kept += size
