@@ -207,6 +207,66 @@ def test_controller_listeners_of_a_combined_server_are_left_out():
     assert both.listeners == ("PLAINTEXT://:9092",)
 
 
+def test_a_combined_kafka_server_starts_with_its_own_file(file):
+    # What the file that Apache Kafka brings along sets, for one process that is broker and controller.
+    config = file(
+        """
+        process.roles=broker,controller
+        node.id=1
+        controller.quorum.bootstrap.servers=localhost:9093
+        listeners=PLAINTEXT://:9092,CONTROLLER://:9093
+        inter.broker.listener.name=PLAINTEXT
+        advertised.listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093
+        controller.listener.names=CONTROLLER
+        listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL
+        num.network.threads=3
+        num.io.threads=8
+        socket.send.buffer.bytes=102400
+        socket.receive.buffer.bytes=102400
+        socket.request.max.bytes=104857600
+        log.dirs=/tmp/kraft-combined-logs
+        num.partitions=1
+        num.recovery.threads.per.data.dir=2
+        offsets.topic.replication.factor=1
+        share.coordinator.state.topic.replication.factor=1
+        share.coordinator.state.topic.min.isr=1
+        transaction.state.log.replication.factor=1
+        transaction.state.log.min.isr=1
+        log.retention.hours=168
+        log.segment.bytes=1073741824
+        log.retention.check.interval.ms=300000
+        """
+    )
+    started = settings(config=config)
+    assert started.listeners == ("PLAINTEXT://:9092",)
+    assert started.advertised_listeners == ("PLAINTEXT://localhost:9092",)
+    assert (started.node_id, started.data_dir) == (1, "/tmp/kraft-combined-logs")
+    assert "num.io.threads has no effect: one event loop serves all connections." in started.warnings
+
+
+def test_the_variables_of_a_container_of_kafka_start_a_broker():
+    environment = {
+        "PATH": "/usr/bin",
+        "CLUSTER_ID": "x",
+        "KAFKA_NODE_ID": "1",
+        "KAFKA_PROCESS_ROLES": "broker,controller",
+        "KAFKA_LISTENERS": "PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093",
+        "KAFKA_ADVERTISED_LISTENERS": "PLAINTEXT://localhost:9092",
+        "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
+        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+        "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
+        "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR": "1",
+        "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
+        "KAFKA_NUM_PARTITIONS": "3",
+        "KAFKA_HEAP_OPTS": "-Xmx1g",
+    }
+    started = settings(environment=environment)
+    assert started.integer("group.initial.rebalance.delay.ms") == 0
+    assert started.listeners == ("PLAINTEXT://localhost:9092",)
+
+
 def test_a_listener_that_is_not_plaintext_is_refused():
     assert "TLS listeners and logins are not supported" in refusal(("listeners", "SSL://:9093"))
     mapped = refusal(("listeners", "OUT://:1"), ("listener.security.protocol.map", "OUT:SASL_SSL"))

@@ -172,9 +172,17 @@ class Settings(Mapping[str, str]):
 
     @property
     def listeners(self) -> tuple[str, ...]:
-        """`listeners` as given, without those that belong to a Kafka controller."""
-        controllers = {name.upper() for name in self.words("controller.listener.names")}
-        return tuple(one for one in self.words("listeners") if listener_name(one) not in controllers)
+        """`listeners`, without those that belong to a Kafka controller."""
+        return self._of_broker("listeners")
+
+    @property
+    def advertised_listeners(self) -> tuple[str, ...]:
+        """`advertised.listeners`, without those that belong to a Kafka controller."""
+        return self._of_broker("advertised.listeners")
+
+    def _of_broker(self, name: str) -> tuple[str, ...]:
+        controllers = {one.upper() for one in self.words("controller.listener.names")}
+        return tuple(one for one in self.words(name) if listener_name(one) not in controllers)
 
 
 def listener_name(listener: str) -> str:

@@ -19,7 +19,7 @@ DYNAMIC, ALL, STATIC, DEFAULT, TOPIC, GROUP = (
 
 def resolver(static=None, *, this_broker=None, all_brokers=None):
     made = Resolver(registry(), static or {})
-    made.this_broker, made.all_brokers = this_broker or {}, all_brokers or {}
+    made.set_dynamic(this_broker=this_broker or {}, all_brokers=all_brokers or {})
     return made
 
 
@@ -119,6 +119,20 @@ def test_what_is_not_honoured_says_so_in_its_documentation():
     entries = resolver().broker_entries()
     assert "Accepted without effect: " in only(entries, "num.io.threads").doc
     assert "Refused: " in only(entries, "ssl.keystore.location").doc
+
+
+def test_entries_follow_the_dynamic_values():
+    made = resolver()
+    assert only(made.topic_entries({}), "retention.ms").value == "604800000"
+    made.set_dynamic(this_broker={"log.retention.ms": "7"}, all_brokers={})
+    assert only(made.topic_entries({}), "retention.ms").value == "7"
+    assert only(made.topic_entries({"flush.ms": "1"}), "retention.ms").value == "7"
+
+
+def test_overrides_that_no_setting_stands_for_are_not_listed():
+    assert [entry.name for entry in resolver().topic_entries({"gone": "1"})] == [
+        entry.name for entry in resolver().topic_entries({})
+    ]
 
 
 def test_an_unknown_broker_setting_is_a_key_error():

@@ -218,8 +218,9 @@ class ConfigService:
             subscriber(resource)
 
     def _apply_all(self) -> None:
-        self._resolver.all_brokers = self._overrides(ALL_BROKERS)
-        self._resolver.this_broker = self._overrides(self._this_broker)
+        self._resolver.set_dynamic(
+            this_broker=self._overrides(self._this_broker), all_brokers=self._overrides(ALL_BROKERS)
+        )
         self._default = self._made({})
         self._topics = {
             TopicId(UUID(resource.key)): self._made(stored.overrides)

@@ -69,13 +69,20 @@ UNITS_MS = {"hours": 3_600_000, "minutes": 60_000}
 
 
 class Resolver:
-    """Answers what is in force. `this_broker` and `all_brokers` are the dynamic values; their owner replaces them."""
+    """Answers what is in force, given the dynamic values of this broker and of all brokers (`set_dynamic`)."""
 
     def __init__(self, table: SettingTable, static: Mapping[str, str]) -> None:
         self._table = table
         self._static = static
-        self.this_broker: Mapping[str, str] = {}
-        self.all_brokers: Mapping[str, str] = {}
+        self._inherited: dict[Scope, list[ConfigEntry]] = {}
+        """Entries of topics and groups without overrides: the same for all, until a dynamic value changes."""
+        self.set_dynamic(this_broker={}, all_brokers={})
+
+    def set_dynamic(self, *, this_broker: Mapping[str, str], all_brokers: Mapping[str, str]) -> None:
+        """Replace the dynamic values."""
+        self.this_broker = this_broker
+        self.all_brokers = all_brokers
+        self._inherited.clear()
 
     # -- broker settings
 
@@ -166,15 +173,22 @@ class Resolver:
         return self._entries(Scope.GROUP, ConfigSource.GROUP, overrides)
 
     def _entries(self, scope: Scope, source: ConfigSource, overrides: Mapping[str, str]) -> list[ConfigEntry]:
-        entries = []
-        for row in self._table.of(scope):
-            if row.internal and row.name not in overrides:
-                continue
-            links = self._inherited_links(row)
-            if row.name in overrides:
-                links = (Synonym(row.name, _shown(row, overrides[row.name]), source), *links)
-            entries.append(_entry(row, self.text(row, overrides), links))
-        return entries
+        inherited = self._inherited.get(scope)
+        if inherited is None:
+            inherited = self._inherited[scope] = [
+                _entry(row, self.inherited_text(row), self._inherited_links(row))
+                for row in self._table.of(scope)
+                if not row.internal
+            ]
+        if not overrides:
+            return list(inherited)
+        entries = {entry.name: entry for entry in inherited}
+        for name, text in overrides.items():
+            row = self._table.find(scope, name)
+            if row is not None:
+                links = (Synonym(name, _shown(row, text), source), *self._inherited_links(row))
+                entries[name] = _entry(row, text, links)
+        return [entries[name] for name in sorted(entries)]
 
     def _inherited_links(self, row: Setting) -> tuple[Synonym, ...]:
         if not row.synonyms:

@@ -17,6 +17,7 @@ loggers to describe. Client metrics are INVALID_REQUEST. Throttle time is always
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 
 from fleuve.base.errors import FleuveError
@@ -64,6 +65,9 @@ TYPE_CODES = {
     ValueType.PASSWORD: 9,
 }
 
+RESOURCES_AT_ONCE = 50
+"""Described before others get their turn: consoles ask for the configs of all topics in one request."""
+
 
 class Handler:
     """Answers DescribeConfigs."""
@@ -76,7 +80,9 @@ class Handler:
     async def __call__(self, request: DescribeConfigsRequest, context: RequestContext) -> DescribeConfigsResponse:
         """Describe each resource, or say what is wrong with it."""
         results = []
-        for resource in request.resources:
+        for index, resource in enumerate(request.resources):
+            if index % RESOURCES_AT_ONCE == RESOURCES_AT_ONCE - 1:
+                await asyncio.sleep(0)
             kind, name = resource.resource_type, resource.resource_name
             result = DescribeConfigsResult(resource_type=kind, resource_name=name)
             results.append(result)
