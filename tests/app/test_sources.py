@@ -72,6 +72,20 @@ def test_settings_are_a_mapping_of_what_was_given():
         given.value("no.such.setting")
 
 
+def test_what_the_broker_found_out_is_shown_beside_what_was_given():
+    shown = settings(("num.partitions", "4"), ("listeners", "PLAINTEXT://localhost:0")).in_force(
+        node_id=1, listeners=["PLAINTEXT://localhost:4711"], advertised=["PLAINTEXT://me:4711"], data_dir="/data"
+    )
+    assert shown == {
+        "num.partitions": "4",
+        "node.id": "1",
+        "broker.id": "1",
+        "listeners": "PLAINTEXT://localhost:4711",
+        "advertised.listeners": "PLAINTEXT://me:4711",
+        "log.dirs": "/data",
+    }
+
+
 # ---------------------------------------------------------------- the environment
 
 

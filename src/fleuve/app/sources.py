@@ -184,6 +184,22 @@ class Settings(Mapping[str, str]):
         controllers = {one.upper() for one in self.words("controller.listener.names")}
         return tuple(one for one in self.words(name) if listener_name(one) not in controllers)
 
+    def in_force(
+        self, *, node_id: int, listeners: Sequence[str], advertised: Sequence[str], data_dir: str
+    ) -> dict[str, str]:
+        """Return what DescribeConfigs is to show as given at start: what was given, and what the broker found out.
+
+        Listeners are NAME://HOST:PORT, with the ports that were taken.
+        """
+        found_out = {
+            "node.id": str(node_id),
+            "broker.id": str(node_id),
+            "listeners": ",".join(listeners),
+            "advertised.listeners": ",".join(advertised),
+            "log.dirs": data_dir,
+        }
+        return dict(self) | found_out
+
 
 def listener_name(listener: str) -> str:
     """Return NAME of NAME://HOST:PORT, in capitals."""
