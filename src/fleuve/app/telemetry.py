@@ -12,8 +12,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from fleuve import __version__
 from fleuve.adapters.journal import stats as journal
 from fleuve.base.metric import Histogram, Kind, Metric, MetricSource
+from fleuve.engine.brokers import stats as brokers
 from fleuve.engine.groups import stats as groups
 from fleuve.engine.log import stats as log
+from fleuve.engine.maintenance import stats as maintenance
+from fleuve.engine.topics import stats as topics
 from fleuve.kafka import stats as kafka
 from fleuve.web import metrics as web
 
@@ -46,6 +49,9 @@ TABLES: tuple[tuple[str, Sequence[Metric]], ...] = (
     ("Kafka edge", kafka.METRICS),
     ("Log", log.METRICS),
     ("Journal", journal.METRICS),
+    ("Maintenance", maintenance.METRICS),
+    ("Topics", topics.METRICS),
+    ("Brokers", brokers.METRICS),
     ("Consumer groups", groups.METRICS),
     ("HTTP port", web.METRICS),
 )

@@ -1,0 +1,102 @@
+"""The engines: pairs of a catalog and a store, opened together and closed together.
+
+Above this file nobody knows which pair a broker runs on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleuve.adapters.journal.directory import DataDirectory
+from fleuve.adapters.journal.stats import JournalStats
+from fleuve.adapters.journal.store import JournalStore
+from fleuve.adapters.sqlite.brokers import SqliteBrokerStore
+from fleuve.adapters.sqlite.configs import SqliteConfigStore
+from fleuve.adapters.sqlite.database import Database
+from fleuve.adapters.sqlite.groups import SqliteGroupStore
+from fleuve.adapters.sqlite.log import SqliteLogCatalog
+from fleuve.adapters.sqlite.maintenance import SqliteMaintenanceCatalog
+from fleuve.adapters.sqlite.producers import SqliteProducerStore
+from fleuve.adapters.sqlite.topics import SqliteTopicStore
+from fleuve.base.clock import Clock
+from fleuve.base.log import Logger
+from fleuve.ports.brokers import BrokerStore
+from fleuve.ports.configs import ConfigStore
+from fleuve.ports.groups import GroupStore
+from fleuve.ports.log import LogCatalog
+from fleuve.ports.maintenance import MaintenanceCatalog
+from fleuve.ports.producers import ProducerStore
+from fleuve.ports.recovery import RecoveryCatalog
+from fleuve.ports.store import ExtentStore, ObjectStore
+from fleuve.ports.topics import TopicStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """The ports of a broker, each with an adapter behind it."""
+
+    extents: ExtentStore
+    objects: ObjectStore
+    log: LogCatalog
+    recovery: RecoveryCatalog
+    maintenance: MaintenanceCatalog
+    topics: TopicStore
+    configs: ConfigStore
+    groups: GroupStore
+    producers: ProducerStore
+    brokers: BrokerStore
+    journal_stats: JournalStats
+    directory: Path
+
+
+class EmbeddedEngine:
+    """SQLite and a local journal in one data directory, which this process holds while it is open."""
+
+    def __init__(self, path: Path, *, journal_file_bytes: int, clock: Clock, logger: Logger) -> None:
+        self._path = path
+        self._journal_file_bytes = journal_file_bytes
+        self._clock = clock
+        self._logger = logger
+        self._directory: DataDirectory | None = None
+        self._store: JournalStore | None = None
+        self._database: Database | None = None
+
+    def open(self, loop: asyncio.AbstractEventLoop) -> Engine:
+        """Lock the directory and open both; blocks briefly.
+
+        Raises StoreUnavailable, CatalogUnavailable and CorruptState, each with one line that says what to do.
+        """
+        directory = self._directory = DataDirectory.open(self._path)
+        store = JournalStore(directory.path, journal_file_bytes=self._journal_file_bytes, logger=self._logger)
+        store.open(loop)
+        self._store = store
+        # What a durable commit refers to may lie in the journal unflushed: it goes first.
+        database = Database(directory.catalog_path, before_durable=store.sync_now)
+        database.open(loop)
+        self._database = database
+        log = SqliteLogCatalog(database, self._clock)
+        return Engine(
+            extents=store,
+            objects=store,
+            log=log,
+            recovery=log,
+            maintenance=SqliteMaintenanceCatalog(database, self._clock),
+            topics=SqliteTopicStore(database),
+            configs=SqliteConfigStore(database),
+            groups=SqliteGroupStore(database),
+            producers=SqliteProducerStore(database, self._clock),
+            brokers=SqliteBrokerStore(database, self._clock),
+            journal_stats=store.stats,
+            directory=directory.path,
+        )
+
+    async def close(self) -> None:
+        """Close what is open: the catalog first, since its last commits refer to the journal."""
+        if self._database is not None:
+            await self._database.close()
+        if self._store is not None:
+            await self._store.close()
+        if self._directory is not None:
+            self._directory.close()

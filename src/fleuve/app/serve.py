@@ -1,0 +1,153 @@
+"""`fleuve serve` as a program: settings, signals, the line that says it is ready, the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from fleuve.app import logging as app_logging
+from fleuve.app.broker import Broker
+from fleuve.app.listeners import listener_specs
+from fleuve.app.options import Address, ServeOptions, UsageError, is_loopback
+from fleuve.app.registry import registry
+from fleuve.app.sources import Settings, SettingsError, read
+from fleuve.base.log import Logger
+
+STOP_S_MAX = 10.0
+"""From the signal to the exit, whatever hangs."""
+
+PAGE_CACHE = "log.flush.interval.messages"
+
+
+def run(options: ServeOptions) -> int:
+    """Run a broker as `options` say until SIGTERM or SIGINT, and return the exit code.
+
+    Raises UsageError, and FleuveError with one line where the broker cannot start.
+    """
+    table = registry()
+    try:
+        settings = read(
+            table,
+            flags=_flags(options),
+            assignments=_assignments(options),
+            config=options.config,
+        )
+    except SettingsError as error:
+        raise UsageError(str(error)) from None
+    logger = app_logging.configure(options.log_level, options.log_format)
+    for warning in settings.warnings:
+        logger.warning(warning)
+    specs = listener_specs(options.listeners, settings)
+    for spec in specs:
+        if not spec.is_loopback:
+            address = Address(spec.host or "*", spec.port)
+            logger.warning(
+                "a listener can be reached from other machines; there are no TLS and no logins yet",
+                listener=str(address),
+            )
+    if options.http is not None and not is_loopback(options.http.host):
+        logger.warning("the HTTP port can be reached from other machines", http=str(options.http))
+    with _data_directory(options, settings) as directory:
+        broker = Broker(table, settings, directory=directory, listeners=specs, http=options.http, logger=logger)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_serve(broker, options, settings, directory, logger))
+
+
+async def _serve(broker: Broker, options: ServeOptions, settings: Settings, directory: Path, logger: Logger) -> int:
+    stopping = asyncio.Event()
+    _on_signals(stopping)
+    await broker.start()
+    # What was loaded stays: the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    addresses = ", ".join(str(address) for address in broker.addresses)
+    promise = "flushed" if settings.integer(PAGE_CACHE) == 1 else "page cache"
+    where = "a temporary directory" if options.ephemeral else str(directory)
+    with contextlib.suppress(BrokenPipeError):
+        print(f"fleuve is ready: {addresses}; data in {where}; promise: {promise}", flush=True)  # noqa: T201
+    if options.ready_file is not None:
+        _write_ready_file(options.ready_file, f"{broker.addresses[0]}\n")
+    broker.failed.add_done_callback(lambda _: stopping.set())
+    await stopping.wait()
+    failed = broker.failed.result() if broker.failed.done() else None
+    if failed is not None:
+        logger.error("the broker cannot go on", error=str(failed))
+    else:
+        logger.info("stopping")
+    # A thread may hang in a device that does not answer; the promise of an exit does not depend on it.
+    watchdog = asyncio.get_running_loop().call_later(STOP_S_MAX - 0.5, os._exit, 0 if failed is None else 1)
+    await broker.stop()
+    watchdog.cancel()
+    return 0 if failed is None else 1
+
+
+def _on_signals(stopping: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+
+    def received(number: int) -> None:
+        if stopping.is_set():
+            os._exit(128 + number)
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        try:
+            loop.add_signal_handler(number, received, number)
+        except NotImplementedError:  # Windows: the handler runs between two steps of the loop.
+            signal.signal(number, lambda got, _frame: loop.call_soon_threadsafe(received, got))
+
+
+def _write_ready_file(path: Path, text: str) -> None:
+    # Whoever waits for the file must never see half of it.
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_text(text)
+        partial.replace(path)
+    except OSError as error:
+        raise UsageError(f"--ready-file: {path} cannot be written: {error.strerror}") from error
+
+
+def _flags(options: ServeOptions) -> Mapping[str, str]:
+    flags = {}
+    if options.data_dir is not None:
+        flags["fleuve.data.dir"] = str(options.data_dir)
+    return flags
+
+
+def _assignments(options: ServeOptions) -> list[tuple[str, str]]:
+    given = list(options.settings)
+    if options.ephemeral and PAGE_CACHE not in dict(given):
+        # Nothing survives the process: flushing to the device would only take time.
+        given.append((PAGE_CACHE, str(2**63 - 1)))
+    return given
+
+
+@contextlib.contextmanager
+def _data_directory(options: ServeOptions, settings: Settings) -> Iterator[Path]:
+    if not options.ephemeral:
+        yield Path(settings.data_dir)
+        return
+    directory = Path(tempfile.mkdtemp(prefix="fleuve-"))
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if sys.platform == "win32":
+        return None
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
