@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fleuve.adapters.journal.files import Files
-from fleuve.adapters.journal.names import SEGMENTS, path_of
+from fleuve.adapters.journal.names import path_of
 
 OPEN_MAX = 256
 """Files that stay open; a small part of the usual limit of 1,024 per process."""
@@ -72,8 +72,6 @@ class Descriptors:
                 entry.users += 1
                 return entry
         fd = self._files.open_read(path_of(self._root, object_name))
-        if object_name.startswith(SEGMENTS):
-            self._files.advise_sequential(fd)
         surplus = []
         with self._lock:
             entry = self._open.get(object_name)

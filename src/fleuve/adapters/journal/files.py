@@ -161,12 +161,6 @@ class Files:
             return size
         return min(hole, size)
 
-    def advise_sequential(self, fd: int) -> None:
-        """Tell the system that this file will be read front to back."""
-        if hasattr(os, "posix_fadvise"):
-            with contextlib.suppress(OSError):
-                os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
-
     def rename(self, source: Path, target: Path) -> None:
         """Give a file another name, replacing what has it."""
         source.replace(target)

@@ -47,6 +47,8 @@ class Record(NamedTuple):
     number: int
     header: bytes
     body: memoryview
+    start: int
+    """Position at which the record begins."""
     body_position: int
     synced_end: int
     """Everything before this position was on the device when the record was written."""
@@ -78,8 +80,11 @@ def survey(files: Files, root: Path, incarnation: Incarnation, known: Mapping[in
     return [JournalFile(name, path_of(root, name.object_name), stated.get(name.sequence)) for name in names]
 
 
-def records(files: Files, file: JournalFile) -> Generator[Record]:
-    """Yield the whole records of a file behind its opening. Raises OSError, and CorruptState as the module says."""
+def records(files: Files, file: JournalFile, *, start: int = 0) -> Generator[Record]:
+    """Yield the whole records of a file behind its opening, or from `start` on, where one is known to begin.
+
+    Raises OSError, and CorruptState as the module says.
+    """
     fd = files.open_read(file.path)
     try:
         size = files.size(fd)
@@ -90,7 +95,7 @@ def records(files: Files, file: JournalFile) -> Generator[Record]:
                 "restore it from a backup"
             )
         window = _Window(files, fd, min(size, file.stated.end) if file.stated else size)
-        yield from _walk(file, window, durable_end)
+        yield from _walk(file, window, start, durable_end)
     finally:
         files.close(fd)
 
@@ -106,16 +111,22 @@ def extents(
         wanted.append(file)
     # Two passes, since a void may stand in a later file than its extent.
     voided: set[int] = set()
+    starts = []
     for file in wanted:
-        last = None
-        for last in records(files, file):
-            if last.kind == Kind.VOID:
-                voided.add(last.number)
+        last = start = None
+        for record in records(files, file):
+            if record.kind == Kind.VOID:
+                voided.add(record.number)
+            elif start is None and record.number > after:
+                start = record.start
+            last = record
         if last is not None and file.name.sequence not in known:
             _settle(files, file, last)
-    for file in wanted:
+        if start is not None:
+            starts.append((file, start))
+    for file, start in starts:
         object_name = file.name.object_name
-        with closing(records(files, file)) as found:
+        with closing(records(files, file, start=start)) as found:
             for record in found:
                 if record.kind != Kind.DATA or record.number <= after or record.number in voided:
                     continue
@@ -190,8 +201,7 @@ def _openings(files: Files, file: JournalFile) -> list[End]:
     return unpack_ends(opening.header)
 
 
-def _walk(file: JournalFile, window: _Window, durable_end: int) -> Generator[Record]:
-    position = 0
+def _walk(file: JournalFile, window: _Window, position: int, durable_end: int) -> Generator[Record]:
     while position < window.end:
         record = _record_at(file, window, position)
         first = position == 0
@@ -218,7 +228,8 @@ def _record_at(file: JournalFile, window: _Window, position: int) -> Record | No
         return None
     header = bytes(view[FIXED_BYTES : FIXED_BYTES + fixed.header_length])
     body_position = position + FIXED_BYTES + fixed.header_length
-    return Record(fixed.kind, fixed.number, header, body, body_position, fixed.synced_end, position + fixed.length)
+    end = position + fixed.length
+    return Record(fixed.kind, fixed.number, header, body, position, body_position, fixed.synced_end, end)
 
 
 def _fixed_at(file: JournalFile, window: _Window, position: int) -> Fixed | None:

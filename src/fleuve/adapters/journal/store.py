@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -151,7 +152,9 @@ class JournalStore:
                 for extent in batch:
                     yield extent
         finally:
-            found.close()
+            # Given up while its thread was at work: it closes its file when it is collected.
+            with suppress(ValueError):
+                found.close()
 
     async def valid_end(self, object_name: str) -> int:
         """Return the position behind the last whole extent; 0 if the object is gone. Raises CorruptState."""
