@@ -115,6 +115,10 @@ class ObjectStore(Protocol):
         """Return everything that is there, for orphan scans and sizes."""
         ...
 
+    async def growing(self) -> ObjectInfo | None:
+        """Return the object that may still be appended to, if there is one."""
+        ...
+
     async def seal(self, *, older_than_ms: int, larger_than_bytes: int) -> None:
         """Close the growing object for good if it began at least so long ago, or is larger, and holds anything."""
         ...

@@ -118,7 +118,11 @@ class MemoryStore:
         """Keep a new object; return its size in bytes."""
         assert object_name not in self._objects
         segment = _Object(None, began=asyncio.get_running_loop().time(), growing=False)
-        segment.pieces = bytearray(b"".join(chunks))
+        if isinstance(chunks, Sequence):
+            segment.pieces = bytearray(b"".join(chunks))
+        else:
+            # They may come from this loop, one by one: only a thread can wait for them.
+            segment.pieces = await asyncio.to_thread(lambda: bytearray(b"").join(chunks))
         segment.size = len(segment.pieces)
         self._objects[object_name] = segment
         return segment.size
@@ -132,6 +136,11 @@ class MemoryStore:
     async def list(self) -> list[ObjectInfo]:
         """Return everything that is there."""
         return [ObjectInfo(name, found.size, found.growing) for name, found in self._objects.items()]
+
+    async def growing(self) -> ObjectInfo | None:
+        """Return the object that may still be appended to."""
+        name = self._growing
+        return None if name is None else ObjectInfo(name, self._objects[name].size, growing=True)
 
     async def seal(self, *, older_than_ms: int, larger_than_bytes: int) -> None:
         """Close the growing object for good if it is old or large enough and holds anything."""

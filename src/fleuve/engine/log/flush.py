@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import cast
@@ -32,17 +32,20 @@ from fleuve.base.ids import FlushId, Incarnation, PartitionId, ProducerId
 from fleuve.base.log import Logger
 from fleuve.engine.log import extent
 from fleuve.engine.log.batch import Batch, PendingBatch
-from fleuve.engine.log.decide import Outcome, decide
+from fleuve.engine.log.decide import Circumstances, Outcome, decide
 from fleuve.engine.log.errors import OutcomeUnknown, ShuttingDown, StorageFailed
 from fleuve.engine.log.policy import LogPolicy
 from fleuve.engine.log.stats import LogStats
 from fleuve.ports.errors import CatalogUnavailable, CommitOutcomeUnknown, Fenced, StoreUnavailable
-from fleuve.ports.log import CommitStates, Decision, FlushRows, LogCatalog
+from fleuve.ports.log import CommitStates, Decision, FlushRows, LogCatalog, ProducerKey
 from fleuve.ports.store import ExtentStore, Placed
 
 RESOLVE_DELAY_S = 0.05
 RESOLVE_DELAY_S_MAX = 2.0
 """Pauses between attempts to settle a failed flush: doubled from the first to the second."""
+
+UNSETTLED_MAX = 10_000
+"""Producers with failed batches that are remembered."""
 
 _partition_id = attrgetter("partition_id")
 
@@ -50,7 +53,18 @@ _partition_id = attrgetter("partition_id")
 class Flush:
     """One group of batches, sorted by partition, on its way to the device and into the catalog."""
 
-    __slots__ = ("append_time_ms", "batches", "durable", "error", "flush_id", "placed", "size", "written")
+    __slots__ = (
+        "append_time_ms",
+        "batches",
+        "durable",
+        "error",
+        "flush_id",
+        "placed",
+        "settled",
+        "size",
+        "unsettled",
+        "written",
+    )
 
     def __init__(
         self,
@@ -59,6 +73,7 @@ class Flush:
         size: int,
         append_time_ms: int,
         written: asyncio.Future[None],
+        settled: asyncio.Future[None],
         *,
         durable: bool,
     ) -> None:
@@ -68,8 +83,11 @@ class Flush:
         self.append_time_ms = append_time_ms
         self.durable = durable
         self.written = written
+        self.settled = settled
         self.placed: Placed | None = None
-        self.error: StoreUnavailable | None = None
+        self.error: FleuveError | None = None
+        """Why it must not be committed, whatever was written."""
+        self.unsettled: Collection[ProducerKey] = ()
 
 
 class Flusher:
@@ -102,6 +120,8 @@ class Flusher:
         self._outcome_lost = outcome_lost
         self._on_fenced = on_fenced
         self._buffer: list[PendingBatch] = []
+        self._unsettled: dict[ProducerKey, None] = {}
+        """Producers whose last batches failed, in the order in which they did."""
         self._number = 0
         self._under_way: deque[Flush] = deque()
         self._arrived = asyncio.Event()
@@ -125,6 +145,12 @@ class Flusher:
             for _ in range(self._store.writes_in_flight_max):
                 tasks.create_task(self._write_forever())
             tasks.create_task(self._commit_forever())
+
+    async def flushes_settled(self) -> None:
+        """Return when every flush that is under way now is committed or given up for good."""
+        if self._under_way:
+            # Not awaited itself: a caller that is cancelled must not cancel it.
+            await asyncio.wait([self._under_way[-1].settled])
 
     async def drain(self) -> None:
         """Refuse further batches, settle those that are here, and let `run` end."""
@@ -150,7 +176,7 @@ class Flusher:
             try:
                 flush.placed = await self._store.write(flush.flush_id, header, body, durable=flush.durable)
             except StoreUnavailable as error:
-                flush.error = error
+                flush.error = StorageFailed(f"the batch could not be stored: {error}")
             finally:
                 # Nothing may keep a view of the slabs while this waits for the next batch.
                 body.clear()
@@ -173,6 +199,7 @@ class Flusher:
             size,
             self._clock.wall_ms(),
             asyncio.get_running_loop().create_future(),
+            asyncio.get_running_loop().create_future(),
             durable=any(batch.sync_after_messages <= 1 for batch in batches),
         )
         self._under_way.append(flush)
@@ -181,7 +208,12 @@ class Flusher:
             extent.ExtentGroup(partition_id, sum([batch.size for batch in group]))
             for partition_id, group in groupby(batches, _partition_id)
         ]
-        header = extent.encode(extent.ExtentHeader(flush.append_time_ms, self._policy.producer_expiration_ms, groups))
+        flush.unsettled = self._unsettled_of(batches)
+        header = extent.encode(
+            extent.ExtentHeader(
+                flush.append_time_ms, self._policy.producer_expiration_ms, groups, list(flush.unsettled)
+            )
+        )
         return flush, header, _pieces(batches)
 
     # ------------------------------------------------------------ committing
@@ -199,12 +231,14 @@ class Flusher:
             await flush.written
             await self._commit(flush)
             self._under_way.popleft()
+            flush.settled.set_result(None)
 
     async def _commit(self, flush: Flush) -> None:
-        if flush.placed is None:
+        if flush.placed is None or flush.error is not None:
+            assert flush.error is not None
             self._stats.flush_errors += 1
             self._logger.warning("a flush failed", flush=flush.flush_id.number, error=str(flush.error))
-            self._fail(flush.batches, StorageFailed(f"the batch could not be stored: {flush.error}"))
+            self._give_up(flush, flush.error)
             await self._resolve(flush)
             return
         started = asyncio.get_running_loop().time()
@@ -212,8 +246,7 @@ class Flusher:
             flush.flush_id,
             flush.placed,
             flush.batches,
-            now_ms=flush.append_time_ms,
-            producer_expiration_ms=self._policy.producer_expiration_ms,
+            Circumstances(flush.append_time_ms, self._policy.producer_expiration_ms, flush.unsettled),
         )
         try:
             decision = await self._catalog.commit(rows, deciding)
@@ -225,13 +258,44 @@ class Flusher:
             # Refused first: a client that is told to try again must not come before the old flush is settled.
             self.refusing = StorageFailed(f"the catalog is not available: {error}")
             if isinstance(error, CommitOutcomeUnknown):
-                self._fail(flush.batches, OutcomeUnknown(f"the batch may or may not have been stored: {error}"))
+                self._give_up(flush, OutcomeUnknown(f"the batch may or may not have been stored: {error}"))
             else:
-                self._fail(flush.batches, StorageFailed(f"the batch could not be stored: {error}"))
+                self._give_up(flush, StorageFailed(f"the batch could not be stored: {error}"))
             await self._resolve(flush)
         else:
             self._stats.commit_seconds.observe(asyncio.get_running_loop().time() - started)
+            for key in decision.producers:
+                self._unsettled.pop(key, None)
             self._settle(flush, decision)
+
+    # ------------------------------------------------------------ when a flush fails
+
+    def _give_up(self, flush: Flush, error: FleuveError) -> None:
+        """Fail a flush's batches, and with it the flushes behind it that go on with what its producers had sent.
+
+        A producer sends its failed batches again. Until then, later ones must not enter the log before them; where
+        the partition knows the producer the sequence shows it, where it does not, this does.
+        """
+        lost = {
+            (batch.partition_id, ProducerId(batch.producer_id)) for batch in flush.batches if batch.producer_id >= 0
+        }
+        self._unsettled.update(dict.fromkeys(lost))
+        while len(self._unsettled) > UNSETTLED_MAX:
+            del self._unsettled[next(iter(self._unsettled))]
+        for later in self._under_way:
+            if later is not flush and later.error is None and self._unsettled_of(later.batches):
+                later.error = StorageFailed(f"an earlier batch of the producer failed: {error}")
+        self._fail(flush.batches, error)
+
+    def _unsettled_of(self, batches: Iterable[PendingBatch]) -> set[ProducerKey]:
+        """Return the producers among those of `batches` that go on after a batch that failed."""
+        if not self._unsettled:
+            return set()
+        return {
+            key
+            for batch in batches
+            if batch.sequence != 0 and (key := (batch.partition_id, ProducerId(batch.producer_id))) in self._unsettled
+        }
 
     async def _resolve(self, flush: Flush) -> None:
         """Settle for good that a failed flush counts for nothing, or find out that it was committed."""
@@ -269,7 +333,7 @@ class Flusher:
 
 
 def commit_of(
-    flush_id: FlushId, placed: Placed, batches: Sequence[Batch], *, now_ms: int, producer_expiration_ms: int
+    flush_id: FlushId, placed: Placed, batches: Sequence[Batch], circumstances: Circumstances
 ) -> tuple[FlushRows, Callable[[CommitStates], Decision]]:
     """Return what the catalog needs to commit a flush: the rows it touches and the decision."""
     producers = {
@@ -291,8 +355,7 @@ def commit_of(
             batches,
             states,
             body_position=placed.position,
-            now_ms=now_ms,
-            producer_expiration_ms=producer_expiration_ms,
+            circumstances=circumstances,
         )
 
     return rows, deciding

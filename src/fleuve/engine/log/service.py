@@ -24,6 +24,7 @@ from fleuve.engine.log.flush import Flush, Flusher, outcomes_of
 from fleuve.engine.log.lookup import FoundOffset, Lookups
 from fleuve.engine.log.partition import PartitionView
 from fleuve.engine.log.policy import LogPolicy
+from fleuve.engine.log.segment import SegmentIndex as SegmentIndex  # for maintenance, which writes segments
 from fleuve.engine.log.stats import LogStats
 from fleuve.engine.log.sync import BackgroundSync
 from fleuve.engine.log.views import PartitionViews
@@ -238,10 +239,27 @@ class LogService:
         view = self._views.get(partition_id)
         return 0 if view is None else view.leader_epoch
 
+    def high_watermark(self, partition_id: PartitionId) -> int | None:
+        """Return the partition's high watermark if it is in mind: for what needs no certainty, such as a lag shown."""
+        view = self._views.get(partition_id)
+        return None if view is None else view.high_watermark
+
+    @property
+    def unavailable(self) -> str | None:
+        """Why no batch is taken at present; None if all is well."""
+        return None if self._flusher.refusing is None else str(self._flusher.refusing)
+
     def drop_partitions(self, partition_ids: Iterable[PartitionId]) -> None:
         """Forget partitions that were deleted; fetches that wait on them return."""
         for partition_id in partition_ids:
             self._views.drop(partition_id)
+
+    async def flushes_settled(self) -> None:
+        """Return when every flush that is under way now is committed or given up.
+
+        After it the catalog knows all that will ever refer to an object that had stopped growing before it.
+        """
+        await self._flusher.flushes_settled()
 
     def refresh_stats(self) -> None:
         """Bring those stats up to date that are not counted as they happen."""
