@@ -1,0 +1,26 @@
+"""`kill -9` at random instants under load, again and again.
+
+FLEUVE_KILLS sets how many (10 if it is not set; `make soak` does 100), FLEUVE_SEED the first seed.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from support.kills import kill_again_and_again
+
+KILLS = int(os.environ.get("FLEUVE_KILLS", "10"))
+SEED = int(os.environ.get("FLEUVE_SEED", "1"))
+SECONDS_PER_KILL_MAX = 10
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(90 + KILLS * SECONDS_PER_KILL_MAX)
+def test_a_killed_broker_keeps_what_it_acknowledged_once_in_order_and_without_holes(tmp_path, capsys):
+    report = kill_again_and_again(tmp_path, kills=KILLS, seed=SEED)
+    with capsys.disabled():
+        print(f"{report.kills} kills, {report.records} records acknowledged")
+    assert report.findings == []
+    assert report.kills == KILLS
