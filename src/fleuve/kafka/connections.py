@@ -141,6 +141,7 @@ class Connections:
             released += connection.unsent_bytes
             self.stats.connections_shed += 1
             connection.abort("it does not take its answers, and their memory is needed")
+            self.unsent.discard(connection)
             if released >= wanted:
                 break
         return released
