@@ -249,7 +249,7 @@ class Broker:
             topics=topics,
             configs=configs,
             groups=groups,
-            producers=ProducerService(engine.producers),
+            producers=ProducerService(engine.producers, block_size=1),
             brokers=self._brokers,
         )
         self._maintenance = maintenance

@@ -106,3 +106,22 @@ async def test_stopping_while_storage_is_down_does_not_hang(tmp_path):
         async with asyncio.timeout(10):
             await log.service.close()
         calm(flusher)
+
+
+async def test_what_a_new_producer_sent_behind_a_failed_batch_does_not_overtake_it(tmp_path):
+    def produced(sequence):
+        return batch(b"%d" % sequence, producer_id=7, producer_epoch=0, base_sequence=sequence)
+
+    async with running_log(tmp_path) as log:
+        flusher = faulty(log, random.Random(1), 0.0)
+        flusher._store.probability = 1.0
+        first = log.send(produced(0))
+        await asyncio.sleep(0)
+        second = log.send(produced(1))
+        assert isinstance(await first, StorageFailed)
+        calm(flusher)
+        assert isinstance(await second, StorageFailed | OutOfOrderSequence)
+        assert isinstance(await log.append(produced(2)), StorageFailed | OutOfOrderSequence)
+        for sequence in range(3):
+            offset, _ = await until_taken(log, produced(sequence))
+            assert offset == sequence

@@ -11,19 +11,20 @@ Rules for idempotent producers (KIP-98), for each partition and producer id:
 * One of the last five batches again is a duplicate: it gets its first offset, and no error.
 * A producer that is not known here may begin at a sequence other than 0 only if what was known of it can have
   expired, or the partition is younger than the producer's id (a topic that was deleted and made again). Otherwise
-  its first batches are still under way, by another connection or broker; it is told to try again.
+  its first batches are still under way, by another connection or broker; it is told to try again. The same goes for
+  a producer whose earlier batches have failed here: they come again, and must come first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 from fleuve.base.errors import FleuveError
 from fleuve.base.ids import PartitionId, ProducerId
 from fleuve.engine.log.batch import Batch
 from fleuve.engine.log.errors import OutOfOrderSequence, ProducerFenced, UnknownPartition
-from fleuve.ports.log import CommitStates, Decision, LogState, ProducerState, Run, SequenceEntry
+from fleuve.ports.log import CommitStates, Decision, LogState, ProducerKey, ProducerState, Run, SequenceEntry
 
 SEQUENCE_MAX: Final = 2**31 - 1
 ENTRIES_MAX: Final = 5
@@ -31,6 +32,15 @@ ENTRIES_MAX: Final = 5
 
 RUN_BYTES_MAX: Final = 1 << 20
 """A run is read from its beginning, so it must not be long; each run is a row."""
+
+
+class Circumstances(NamedTuple):
+    """What a decision depends on beside rows and batches; an extent's header keeps it for a replay."""
+
+    now_ms: int
+    producer_expiration_ms: int
+    unsettled: Collection[ProducerKey] = ()
+    """Producers whose earlier batches failed."""
 
 
 class Duplicate(NamedTuple):
@@ -45,7 +55,7 @@ Outcome = int | Duplicate | FleuveError
 
 
 def decide(
-    batches: Sequence[Batch], states: CommitStates, *, body_position: int, now_ms: int, producer_expiration_ms: int
+    batches: Sequence[Batch], states: CommitStates, *, body_position: int, circumstances: Circumstances
 ) -> Decision:
     """Decide the batches of a flush, sorted by partition, whose bytes follow each other from `body_position`.
 
@@ -67,9 +77,7 @@ def decide(
             outcomes.extend([UnknownPartition(f"partition {partition_id} was deleted")] * len(group))
             position += sum(batch.size for batch in group)
         else:
-            position = _decide_partition(
-                group, log, states, decision, outcomes, position, now_ms, producer_expiration_ms
-            )
+            position = _decide_partition(group, log, states, decision, outcomes, position, circumstances)
         index = stop
     return decision
 
@@ -81,8 +89,7 @@ def _decide_partition(
     decision: Decision,
     outcomes: list[Outcome],
     position: int,
-    now_ms: int,
-    producer_expiration_ms: int,
+    circumstances: Circumstances,
 ) -> int:
     """Decide one partition's batches; return the position behind them."""
     partition_id = batches[0].partition_id
@@ -91,7 +98,7 @@ def _decide_partition(
     for batch in batches:
         outcome: Outcome = offset
         if batch.producer_id >= 0:
-            outcome = _sequenced(batch, log, states, decision, offset, now_ms, producer_expiration_ms)
+            outcome = _sequenced(batch, log, states, decision, offset, circumstances)
         if outcome is offset:
             if position - run_position >= RUN_BYTES_MAX:
                 _end_run(decision, log, partition_id, run_offset, offset, run_position, position, run_timestamp)
@@ -139,8 +146,7 @@ def _sequenced(
     states: CommitStates,
     decision: Decision,
     offset: int,
-    now_ms: int,
-    producer_expiration_ms: int,
+    circumstances: Circumstances,
 ) -> Outcome:
     """Apply the rules for idempotent producers; return `offset` itself where the batch is accepted."""
     producer_id = ProducerId(batch.producer_id)
@@ -149,9 +155,8 @@ def _sequenced(
     first = batch.sequence
     last = (first + batch.last_offset_delta) & SEQUENCE_MAX
     if state is None:
-        if first != 0 and not _may_be_forgotten(
-            log, states.producer_allocated_ms.get(producer_id), now_ms, producer_expiration_ms
-        ):
+        allocated_ms = states.producer_allocated_ms.get(producer_id)
+        if first != 0 and (key in circumstances.unsettled or not _may_be_forgotten(log, allocated_ms, circumstances)):
             return OutOfOrderSequence(
                 f"producer {producer_id} is not known in partition {batch.partition_id} and begins at sequence {first}"
             )
@@ -176,10 +181,16 @@ def _sequenced(
             )
         entries = state.entries
     entry = SequenceEntry(first, last, offset, batch.append_time_ms)
-    decision.producers[key] = ProducerState(batch.producer_epoch, (*entries, entry)[-ENTRIES_MAX:], now_ms)
+    decision.producers[key] = ProducerState(
+        batch.producer_epoch, (*entries, entry)[-ENTRIES_MAX:], circumstances.now_ms
+    )
     return offset
 
 
-def _may_be_forgotten(log: LogState, allocated_ms: int | None, now_ms: int, producer_expiration_ms: int) -> bool:
+def _may_be_forgotten(log: LogState, allocated_ms: int | None, circumstances: Circumstances) -> bool:
     # An id that is not on record was handed out before records were kept, or by another cluster: long ago.
-    return allocated_ms is None or now_ms - allocated_ms >= producer_expiration_ms or log.created_ms >= allocated_ms
+    return (
+        allocated_ms is None
+        or circumstances.now_ms - allocated_ms >= circumstances.producer_expiration_ms
+        or log.created_ms > allocated_ms
+    )

@@ -7,6 +7,10 @@
     21  per group, ascending by partition id:
         partition id           uint64
         length                 uint32  bytes of its batches in the body, one after the other
+        unsettled              uint32  count of what follows
+        per producer whose earlier batches failed:
+        partition id           uint64
+        producer id            int64
 
 The body is the groups' batches. They carry the offsets that their producers sent (0): real ones are given by the
 commit, and a reader writes them in.
@@ -18,13 +22,15 @@ import struct
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from fleuve.base.ids import PartitionId
+from fleuve.base.ids import PartitionId, ProducerId
 from fleuve.ports.errors import CorruptState
 
 FORMAT_VERSION: Final = 1
 
 _HEAD: Final = struct.Struct(">BqqI")
 _GROUP: Final = struct.Struct(">QI")
+_COUNT: Final = struct.Struct(">I")
+_UNSETTLED: Final = struct.Struct(">Qq")
 
 
 class ExtentGroup(NamedTuple):
@@ -40,6 +46,8 @@ class ExtentHeader(NamedTuple):
     append_time_ms: int
     producer_expiration_ms: int
     groups: Sequence[ExtentGroup]
+    unsettled: Sequence[tuple[PartitionId, ProducerId]] = ()
+    """Producers whose earlier batches failed: unless they are known, they must begin at sequence 0."""
 
 
 def encode(header: ExtentHeader) -> bytes:
@@ -48,6 +56,8 @@ def encode(header: ExtentHeader) -> bytes:
         (
             _HEAD.pack(FORMAT_VERSION, header.append_time_ms, header.producer_expiration_ms, len(header.groups)),
             *(_GROUP.pack(partition_id, length) for partition_id, length in header.groups),
+            _COUNT.pack(len(header.unsettled)),
+            *(_UNSETTLED.pack(*key) for key in header.unsettled),
         )
     )
 
@@ -58,10 +68,20 @@ def decode(data: bytes) -> ExtentHeader:
         version = data[0] if data else "none"
         raise CorruptState(f"extent header: format {version}, {len(data)} bytes; this broker reads {FORMAT_VERSION}")
     _, append_time_ms, producer_expiration_ms, count = _HEAD.unpack_from(data)
-    if len(data) != _HEAD.size + count * _GROUP.size:
+    groups_end = _HEAD.size + count * _GROUP.size
+    if len(data) < groups_end + _COUNT.size:
         raise CorruptState(f"extent header: {count} groups do not fit {len(data)} bytes")
+    (unsettled_count,) = _COUNT.unpack_from(data, groups_end)
+    if len(data) != groups_end + _COUNT.size + unsettled_count * _UNSETTLED.size:
+        raise CorruptState(
+            f"extent header: {count} groups and {unsettled_count} producers do not fit {len(data)} bytes"
+        )
     groups = [
         ExtentGroup(PartitionId(partition_id), length)
-        for partition_id, length in _GROUP.iter_unpack(data[_HEAD.size :])
+        for partition_id, length in _GROUP.iter_unpack(data[_HEAD.size : groups_end])
     ]
-    return ExtentHeader(append_time_ms, producer_expiration_ms, groups)
+    unsettled = [
+        (PartitionId(partition_id), ProducerId(producer_id))
+        for partition_id, producer_id in _UNSETTLED.iter_unpack(data[groups_end + _COUNT.size :])
+    ]
+    return ExtentHeader(append_time_ms, producer_expiration_ms, groups, unsettled)

@@ -20,6 +20,7 @@ from fleuve.base.ids import FlushId, PartitionId
 from fleuve.base.log import Logger
 from fleuve.engine.log import extent
 from fleuve.engine.log.batch import Batch
+from fleuve.engine.log.decide import Circumstances
 from fleuve.engine.log.flush import commit_of
 from fleuve.engine.log.segment import SegmentIndex
 from fleuve.ports.errors import CorruptState
@@ -99,8 +100,7 @@ class Recovery:
             found.flush,
             found.placed,
             batches,
-            now_ms=header.append_time_ms,
-            producer_expiration_ms=header.producer_expiration_ms,
+            Circumstances(header.append_time_ms, header.producer_expiration_ms, set(header.unsettled)),
         )
         await self._catalog.commit(rows, deciding)
 
