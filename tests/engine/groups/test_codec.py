@@ -78,6 +78,12 @@ def test_a_newer_format_is_refused_by_name():
         codec.decode(GroupId("g"), data)
 
 
+def test_bytes_too_many_or_too_few_are_damage():
+    for damaged in (GOLDEN_V1 + b"x", GOLDEN_V1[:-1], b""):
+        with pytest.raises(CorruptState):
+            codec.decode(GroupId("g"), damaged)
+
+
 @given(data=st.data())
 def test_damaged_state_is_an_error_and_nothing_else(data):
     intact = bytearray(codec.encode(stable()))

@@ -80,6 +80,8 @@ def test_nobody_joins_a_group_that_does_not_exist_with_a_member_id():
     driver = GroupDriver()
     with pytest.raises(UnknownMember):
         driver.join("somebody")
+    with pytest.raises(UnknownMember):
+        driver.join("somebody", protocols=())
     assert not driver.group.exists
 
 
@@ -337,6 +339,15 @@ def test_a_new_member_whose_connection_dies_leaves_nothing_behind():
     assert not driver.group.members
     driver.advance(3_000)
     assert driver.group.phase is Phase.EMPTY
+
+
+def test_a_new_member_that_knows_its_id_may_come_back_with_it():
+    driver = delayed()
+    driver.join(id_required=True)
+    driver.abandon(driver.join("m1"))
+    back = driver.join("m1")
+    driver.advance(3_000)
+    assert driver.joined(back).member_id == "m1"
 
 
 def test_a_member_whose_connection_dies_has_its_session_timeout_to_come_back():

@@ -43,6 +43,7 @@ class FaultyStore(MemoryGroupStore):
         self.before = None
         self.after = None
         self.delay_s = 0.0
+        self.read_delay_s = 0.0
 
     async def _faulty(self, work):
         error, self.before = self.before, None
@@ -58,6 +59,11 @@ class FaultyStore(MemoryGroupStore):
 
     async def claim(self, group_id):
         return await self._faulty(super().claim(group_id))
+
+    async def offsets(self, group_id):
+        found = await super().offsets(group_id)
+        await asyncio.sleep(self.read_delay_s)
+        return found
 
     async def save(self, group_id, epoch, state):
         await self._faulty(super().save(group_id, epoch, state))
@@ -493,6 +499,36 @@ def test_an_offset_that_is_committed_while_old_ones_expire_is_kept():
             await apis.groups.expire_offsets()
             (committed,) = (await apis.groups.committed(GROUP)).values()
             assert committed.offset == 2
+
+    virtually(story())
+
+
+def test_an_offset_that_is_committed_while_expiry_reads_the_old_ones_is_kept():
+    async def story():
+        store = FaultyStore()
+        policy = GroupPolicy(initial_rebalance_delay_ms=0, offsets_retention_ms=1_000)
+        async with group_apis(store, policy) as apis, asyncio.TaskGroup() as tasks:
+            await apis.groups.commit(GROUP, OUTSIDER, [offset(1)])
+            await asyncio.sleep(2)
+            store.read_delay_s = 0.5
+            expiring = tasks.create_task(apis.groups.expire_offsets())
+            await asyncio.sleep(0.1)
+            await apis.groups.commit(GROUP, OUTSIDER, [offset(2)])
+            await expiring
+            (committed,) = (await apis.groups.committed(GROUP)).values()
+            assert committed.offset == 2
+
+    virtually(story())
+
+
+def test_an_empty_group_that_a_member_was_announced_in_is_kept():
+    async def story():
+        async with group_apis() as apis:
+            with pytest.raises(MemberIdRequired) as required:
+                await apis.groups.join(GROUP, join(id_required=True))
+            await apis.groups.expire_offsets()
+            joined = await apis.groups.join(GROUP, join(required.value.member_id))
+            assert joined.generation == 1
 
     virtually(story())
 

@@ -149,6 +149,16 @@ def test_if_a_rebalance_begins_before_the_new_id_is_stored_it_counts_as_joined()
     assert driver.group.phase is Phase.COMPLETING_REBALANCE
 
 
+def test_if_the_new_id_is_stored_during_a_rebalance_it_waits_with_the_others():
+    driver, (leader, _) = with_static()
+    back = driver.join(instance_id="i")
+    newcomer = driver.join()
+    driver.save()
+    assert driver.waits(back)
+    driver.join(leader.member_id)
+    assert driver.joined(back).generation == driver.joined(newcomer).generation == 2
+
+
 def test_a_static_member_that_does_not_join_again_keeps_its_place():
     driver, (leader, static) = with_static(session_timeout_ms=1_000_000)
     waiting = driver.join(leader.member_id)

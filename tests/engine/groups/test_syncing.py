@@ -4,7 +4,7 @@ import pytest
 
 from fleuve.engine.groups import codec
 from fleuve.engine.groups.classic import EMPTY_CONSUMER_ASSIGNMENT
-from fleuve.engine.groups.commands import Delete, Resume, SaveFailed, Unload
+from fleuve.engine.groups.commands import Delete, Resume, Saved, SaveFailed, Unload
 from fleuve.engine.groups.errors import (
     CoordinatorNotAvailable,
     GroupNotFound,
@@ -99,7 +99,26 @@ def test_a_newcomer_sends_those_who_wait_for_the_assignment_back_to_join():
     assert isinstance(driver.refusal(leading), RebalanceInProgress)
     driver.save()
     assert driver.group.phase is Phase.PREPARING_REBALANCE
-    assert all(member.assignment == b"" for member in driver.group.members.values())
+
+
+def test_the_assignment_of_a_generation_that_came_to_nothing_is_forgotten():
+    driver = GroupDriver()
+    (leader,) = driver.stable(1)
+    driver.join(leader.member_id)
+    assert driver.group.members[leader.member_id].assignment == b"m1"
+    driver.join()
+    assert driver.group.members[leader.member_id].assignment == b""
+
+
+def test_only_the_assignment_that_was_brought_last_makes_the_group_stable():
+    driver, (leader, _) = completing()
+    driver.sync(leader, {"m1": b"first"})
+    second = driver.sync(leader, {"m1": b"second"})
+    earlier, later = driver.saves
+    driver.step(Saved(earlier.ticket))
+    assert driver.waits(second)
+    driver.step(Saved(later.ticket))
+    assert driver.synced(second).assignment == b"second"
 
 
 def test_if_the_assignment_cannot_be_stored_everybody_joins_again():

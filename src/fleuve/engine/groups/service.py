@@ -345,9 +345,8 @@ class GroupService:
         waiting = [group.group_id for group in stored or () if _has_members(group)]
         for first in range(0, len(waiting), RESUMES_AT_ONCE):
             some = waiting[first : first + RESUMES_AT_ONCE]
-            await asyncio.gather(
-                *(self._quietly(partial(self._open, group_id), f"resume {group_id}") for group_id in some)
-            )
+            resumes = [self._quietly(partial(self._open, group_id), f"resume {group_id}") for group_id in some]
+            await asyncio.gather(*resumes)
 
     async def _keep_house(self) -> None:
         interval_s = self._policy.offsets_retention_check_interval_ms / 1000
