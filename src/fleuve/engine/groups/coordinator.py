@@ -79,6 +79,8 @@ class Coordinator:
         self._waiting: dict[Waiter, asyncio.Future[Joined | Synced | GroupError]] = {}
         self._waiter_last = 0
         self._timer: asyncio.TimerHandle | None = None
+        # Not asked of the handle: uvloop's, for a time that has come, does not know it.
+        self._timer_when = 0.0
         self._unsaved: list[Save] = []
         self._saving = False
         self._writes: set[asyncio.Future[None]] = set()
@@ -241,9 +243,10 @@ class Coordinator:
             return
         when = wake_at / 1000
         if self._timer is not None:
-            if self._timer.when() <= when:
+            if self._timer_when <= when:
                 return  # Too early is no harm: the tick finds nothing due and says when to come back.
             self._timer.cancel()
+        self._timer_when = when
         self._timer = self._loop.call_at(when, self._on_timer)
 
     def _on_timer(self) -> None:
