@@ -1,4 +1,4 @@
-"""Ports that fail on purpose: before the effect, or after it, when the caller must believe that it may not have been."""
+"""Ports that fail on purpose: before the effect, or after it, when the caller cannot know."""
 
 from __future__ import annotations
 

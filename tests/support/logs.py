@@ -27,6 +27,7 @@ from fleuve.records.record import decode
 from support.batches import NOW_MS
 
 FOREVER = 2**63 - 1
+ONE = PartitionId(1)
 
 
 def configs(**changes: Any) -> TopicConfigs:

@@ -35,7 +35,7 @@ def calm(flusher):
 
 async def until_taken(log, value, **options):
     """Send until it is in the log for sure, as a producer does; return the offset and the other answers."""
-    answers = []
+    answers: list[object] = []
     while True:
         answer = await log.append(value, **options)
         if isinstance(answer, Appended):

@@ -13,7 +13,7 @@ from fleuve.adapters.journal.store import JournalStore
 from fleuve.engine.log.append import Appended
 from fleuve.engine.log.errors import OutOfOrderSequence
 from support.batches import batch
-from support.logs import running_log
+from support.logs import ONE, running_log
 
 
 @contextlib.asynccontextmanager
@@ -86,7 +86,7 @@ async def test_an_id_is_judged_by_the_time_of_the_first_decision(tmp_path):
         stamped = result.log_append_time_ms
     restore_catalog(data, saved)
     async with life(data) as log:
-        found = await log.service.list_offset(1, timestamp=-3, read_committed=False)
+        found = await log.service.list_offset(ONE, timestamp=-3, read_committed=False)
         assert (found.offset, found.timestamp) == (0, stamped)
 
 
@@ -104,10 +104,10 @@ async def test_what_was_written_without_a_flush_and_is_lost_leaves_an_empty_rang
     async with life(data) as log:
         assert (await log.append(batch(b"next"))).base_offset == 3
         assert await log.values() == [(0, b"kept"), (3, b"next")]
-        (state,) = (await log.service.states([1])).values()
+        (state,) = (await log.service.states([ONE])).values()
         assert state.leader_epoch == 1
-        assert await log.service.epoch_end(1, epoch=0) == (0, 1)
-        assert await log.service.epoch_end(1, epoch=1) == (1, 4)
+        assert await log.service.epoch_end(ONE, epoch=0) == (0, 1)
+        assert await log.service.epoch_end(ONE, epoch=1) == (1, 4)
 
 
 @pytest.mark.parametrize("cut", range(1, 40, 3))

@@ -18,7 +18,7 @@ from fleuve.engine.log.errors import (
 from fleuve.engine.log.policy import LogPolicy
 from fleuve.records.errors import CorruptBatch, InvalidTimestamp
 from support.batches import NOW_MS, batch
-from support.logs import running_log, values_of
+from support.logs import ONE, running_log, values_of
 
 SMALL = LogPolicy(tail_cache_bytes=8 << 20, produce_buffer_bytes=4 << 20)
 
@@ -72,7 +72,7 @@ async def test_log_append_time_is_written_and_returned(tmp_path):
     async with running_log(tmp_path) as log:
         result = await log.append(batch(b"x", base_timestamp=5), log_append_time=True)
         assert result.log_append_time_ms == NOW_MS
-        found = await log.service.list_offset(1, timestamp=NOW_MS, read_committed=False)
+        found = await log.service.list_offset(ONE, timestamp=NOW_MS, read_committed=False)
         assert found == (0, NOW_MS, 0)
 
 
@@ -191,20 +191,20 @@ async def test_list_offsets_finds_records_exactly(tmp_path):
         for index in range(10):
             await log.append(batch(b"a", b"b", base_timestamp=NOW_MS + index * 10))
         find = log.service.list_offset
-        assert (await find(1, timestamp=-1, read_committed=False)).offset == 20
-        assert (await find(1, timestamp=-2, read_committed=False)).offset == 0
-        assert await find(1, timestamp=-3, read_committed=False) == (18, NOW_MS + 90, 0)
-        assert await find(1, timestamp=NOW_MS + 41, read_committed=False) == (10, NOW_MS + 50, 0)
-        assert await find(1, timestamp=NOW_MS + 91, read_committed=False) == (-1, -1, -1)
+        assert (await find(ONE, timestamp=-1, read_committed=False)).offset == 20
+        assert (await find(ONE, timestamp=-2, read_committed=False)).offset == 0
+        assert await find(ONE, timestamp=-3, read_committed=False) == (18, NOW_MS + 90, 0)
+        assert await find(ONE, timestamp=NOW_MS + 41, read_committed=False) == (10, NOW_MS + 50, 0)
+        assert await find(ONE, timestamp=NOW_MS + 91, read_committed=False) == (-1, -1, -1)
 
 
 async def test_deleted_records_are_gone_for_everybody(tmp_path):
     async with running_log(tmp_path) as log:
         await log.append_all(*[batch(b"x") for _ in range(10)])
-        assert await log.service.delete_records(1, offset=4) == 4
+        assert await log.service.delete_records(ONE, offset=4) == 4
         assert isinstance((await log.fetch(3)).error, OffsetOutOfRange)
         assert (await log.fetch(4)).log_start_offset == 4
-        assert await log.service.delete_records(1, offset=-1) == 10
+        assert await log.service.delete_records(ONE, offset=-1) == 10
         assert await log.append_all(batch(b"next")) == [10]
 
 
@@ -212,7 +212,7 @@ async def test_deleting_beyond_the_end_is_out_of_range(tmp_path):
     async with running_log(tmp_path) as log:
         await log.append(batch(b"x"))
         with pytest.raises(OffsetOutOfRange):
-            await log.service.delete_records(1, offset=2)
+            await log.service.delete_records(ONE, offset=2)
 
 
 async def test_the_buffer_bounds_what_waits_for_a_flush(tmp_path):
