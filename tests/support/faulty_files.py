@@ -18,7 +18,7 @@ from pathlib import Path
 
 from fleuve.adapters.journal.files import Buffer, Files
 
-CHANGES = ("open_new", "write", "datasync", "sync", "sync_directory", "truncate", "allocate", "rename", "unlink")
+CHANGES = ("datasync", "write", "sync", "truncate", "sync_directory", "unlink", "open_new", "allocate", "rename")
 """Kinds of calls that change something."""
 
 SECTOR_BYTES = 512

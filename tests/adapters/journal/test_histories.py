@@ -96,6 +96,7 @@ class JournalHistories(RuleBasedStateMachine):
             self.history.flushed |= self.history.page_cache
         found = self.run(scanned_again(self.root, self.incarnation))
         self.history.check(found, power_cut=how == "cut")
+        self.run(self.history.check_ends(self.root, found))
         if how == "kill, scan and cut":
             self.files.revive()
             assert self.run(self.scanned_then_cut()) == found

@@ -201,9 +201,14 @@ class ObjectFiles:
         for path in (self._root / SEGMENTS).rglob(f"*{PARTIAL_SUFFIX}"):
             self._files.unlink(path)
 
-    def trim(self, object_name: str) -> None:
-        """Give back the space that was reserved behind a file's last byte. Raises OSError."""
-        fd = self._files.open_change(path_of(self._root, object_name))
+    def trim(self, object_names: Iterable[str]) -> None:
+        """Give back the space that was reserved behind a file's last byte, where that can be done."""
+        for object_name in object_names:
+            with contextlib.suppress(OSError):  # Nothing depends on it.
+                self._trim(path_of(self._root, object_name))
+
+    def _trim(self, path: Path) -> None:
+        fd = self._files.open_change(path)
         try:
             end = self._files.written_end(fd)
             if end < self._files.size(fd):

@@ -125,7 +125,7 @@ class JournalStore:
         self._number_last = 0
         # Only the last file of a crashed incarnation can have reserved space.
         last = {name.incarnation: name.object_name for name in names}
-        await self._in_thread(self._changers, "trim", lambda: list(map(self._objects.trim, last.values())))
+        await self._in_thread(self._changers, "trim", lambda: self._objects.trim(list(last.values())))
 
     async def write(self, flush: FlushId, header: bytes, body: Sequence[Buffer], *, durable: bool) -> Placed:
         """Write an extent; see the port. Cancelling this does not undo it, and the buffers stay in use."""
