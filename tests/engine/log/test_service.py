@@ -157,7 +157,7 @@ async def test_small_fetches_behind_the_tail_go_on_where_they_were(tmp_path):
             await log.append_all(*[batch(value) for value in values[start : start + 100]])
         for _ in range(12):
             await log.append(batch(b"z" * 1_000_000), partition=2)
-        read = []
+        read: list[bytes | None] = []
         while len(read) < 2_000:
             read += [value for _, value in values_of(await log.fetch(len(read), max_bytes=7_000))]
         assert read == values
