@@ -135,3 +135,25 @@ def test_every_value_that_words_allow_parses():
     row = registry().find(Scope.TOPIC, "cleanup.policy")
     assert row is not None
     assert parse(row, "compact, delete,compact") == ("compact", "delete")
+
+
+def test_every_honoured_setting_is_read_by_somebody():
+    source = Path(__file__).parents[2] / "src" / "fleuve"
+    own = ("settings.py", "sources.py", "rows.py")
+    texts = [
+        path.read_text(encoding="utf-8")
+        for path in source.rglob("*.py")
+        if path.name not in own and path.parent.name not in ("settings", "generated")
+    ]
+    # Broker settings that stand behind a topic's are read through it; these, by the getters of `Settings`.
+    behind = {name for row in registry().of(Scope.TOPIC) for name in row.synonyms}
+    getters = {"broker.id", "node.id", "log.dir", "log.dirs", "fleuve.data.dir", "listener.security.protocol.map"}
+    unread = [
+        row.name
+        for scope in Scope
+        for row in registry().of(scope)
+        if row.status is Status.HONOURED
+        and row.name not in behind | getters
+        and not any(f'"{row.name}"' in text for text in texts)
+    ]
+    assert unread == []

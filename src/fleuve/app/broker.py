@@ -186,6 +186,17 @@ class Broker:
         await engine.extents.begin(incarnation)
         return incarnation
 
+    def _in_force(self, engine: Engine) -> dict[str, str]:
+        """Return the settings that DescribeConfigs shows as given at start."""
+        bound = [(one.address.name, Address(one.address.host, one.port)) for one in self._listeners]
+        told = [(one.address.name, Address(*one.advertised)) for one in self._listeners]
+        return self._settings.in_force(
+            node_id=self._brokers.node_id,
+            listeners=[f"{name}://{address}" for name, address in bound],
+            advertised=[f"{name}://{address}" for name, address in told],
+            data_dir=str(engine.directory),
+        )
+
     def _unique(self) -> str:
         """Return a text that no run of any broker has returned before."""
         return f"{self._chance.getrandbits(64):016x}"
@@ -194,7 +205,7 @@ class Broker:
         settings, clock, logger = self._settings, self._clock, self._logger
         bounds = limits(settings)
         counted = KafkaStats()
-        configs = ConfigService(engine.configs, self._registry, settings, node_id=self._brokers.node_id)
+        configs = ConfigService(engine.configs, self._registry, self._in_force(engine), node_id=self._brokers.node_id)
         topics = TopicService(
             engine.topics,
             configs=configs,

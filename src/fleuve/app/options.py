@@ -79,10 +79,10 @@ class ServeOptions:
     """A file in the format of Kafka's `server.properties`."""
     ready_file: Path | None = None
     """Gets the first listener's advertised address, and a line end, when the broker is ready."""
-    http: Address | None = Address("127.0.0.1", 9644)
-    """None: no HTTP."""
-    log_level: str = "info"
-    log_format: str = "auto"
+    http: str | None = None
+    """As written: HOST:PORT, or `off`."""
+    log_level: str | None = None
+    log_format: str | None = None
 
 
 def is_wildcard(host: str) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 from fleuve.app import logging as app_logging
 from fleuve.app.broker import Broker
 from fleuve.app.listeners import listener_specs
-from fleuve.app.options import Address, ServeOptions, UsageError, is_loopback
+from fleuve.app.options import Address, ServeOptions, UsageError, is_loopback, parse_http
 from fleuve.app.registry import registry
 from fleuve.app.sources import Settings, SettingsError, read
 from fleuve.base.log import Logger
@@ -42,7 +42,8 @@ def run(options: ServeOptions) -> int:
         )
     except SettingsError as error:
         raise UsageError(str(error)) from None
-    logger = app_logging.configure(options.log_level, options.log_format)
+    http = parse_http(settings.string("fleuve.http.listen"))
+    logger = app_logging.configure(settings.string("fleuve.log.level"), settings.string("fleuve.log.format"))
     for warning in settings.warnings:
         logger.warning(warning)
     specs = listener_specs(options.listeners, settings)
@@ -53,10 +54,10 @@ def run(options: ServeOptions) -> int:
                 "a listener can be reached from other machines; there are no TLS and no logins yet",
                 listener=str(address),
             )
-    if options.http is not None and not is_loopback(options.http.host):
-        logger.warning("the HTTP port can be reached from other machines", http=str(options.http))
+    if http is not None and not is_loopback(http.host):
+        logger.warning("the HTTP port can be reached from other machines", http=str(http))
     with _data_directory(options, settings) as directory:
-        broker = Broker(table, settings, directory=directory, listeners=specs, http=options.http, logger=logger)
+        broker = Broker(table, settings, directory=directory, listeners=specs, http=http, logger=logger)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(_serve(broker, options, settings, directory, logger))
 
@@ -116,10 +117,13 @@ def _write_ready_file(path: Path, text: str) -> None:
 
 
 def _flags(options: ServeOptions) -> Mapping[str, str]:
-    flags = {}
-    if options.data_dir is not None:
-        flags["fleuve.data.dir"] = str(options.data_dir)
-    return flags
+    flags = {
+        "fleuve.data.dir": None if options.data_dir is None else str(options.data_dir),
+        "fleuve.http.listen": options.http,
+        "fleuve.log.format": options.log_format,
+        "fleuve.log.level": options.log_level,
+    }
+    return {name: text for name, text in flags.items() if text is not None}
 
 
 def _assignments(options: ServeOptions) -> list[tuple[str, str]]:

@@ -164,7 +164,7 @@ class Settings(Mapping[str, str]):
 
     @property
     def node_id(self) -> int | None:
-        """`node.id`, else `broker.id`; None: the catalog gives one."""
+        """`node.id`, else `broker.id`; None: neither is given."""
         if "node.id" in self._given:
             return self.integer("node.id")
         broker_id = self.integer("broker.id")

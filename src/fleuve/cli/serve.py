@@ -56,16 +56,14 @@ def add_command(commands: Any) -> None:
     add("--ready-file", type=Path, metavar="FILE", help="write the broker's address here when it is ready")
     add(
         "--http",
-        default=HTTP_DEFAULT,
         metavar="HOST:PORT",
-        help="serve /metrics, /livez and /readyz here, or 'off' (default: %(default)s)",
+        help=f"serve /metrics, /livez and /readyz here, or 'off' (default: {HTTP_DEFAULT})",
     )
-    add("--log-level", choices=LOG_LEVELS, default="info", help="log from this level on (default: %(default)s)")
+    add("--log-level", choices=LOG_LEVELS, help="log from this level on (default: info)")
     add(
         "--log-format",
         choices=LOG_FORMATS,
-        default="auto",
-        help="auto is text on a terminal, else JSON (default: %(default)s)",
+        help="auto is text on a terminal, else JSON (default: auto)",
     )
     parser.set_defaults(run=run)
 
@@ -74,6 +72,8 @@ def options_of(parsed: argparse.Namespace) -> ServeOptions:
     """Return the options that the flags say; raise UsageError if they do not fit each other or their form."""
     if parsed.ephemeral and parsed.data_dir is not None:
         raise UsageError("--ephemeral keeps no data, --data-dir says where to keep it: give one of them")
+    if parsed.http is not None:
+        parse_http(parsed.http)
     return ServeOptions(
         listeners=parse_listeners(tuple(parsed.listen)) if parsed.listen else None,
         data_dir=parsed.data_dir,
@@ -81,7 +81,7 @@ def options_of(parsed: argparse.Namespace) -> ServeOptions:
         settings=tuple(parse_setting(text) for text in parsed.settings),
         config=parsed.config,
         ready_file=parsed.ready_file,
-        http=parse_http(parsed.http),
+        http=parsed.http,
         log_level=parsed.log_level,
         log_format=parsed.log_format,
     )

@@ -26,6 +26,6 @@ SETTINGS: tuple[Setting, ...] = (
         default=None,
         check=AtLeast(0),
         doc="Id of this broker.",
-        differs="Apache Kafka requires it; here the catalog gives one.",
+        differs="Apache Kafka requires it; here it is 1 where none is given.",
     ),
 )
