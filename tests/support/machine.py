@@ -38,6 +38,12 @@ def resident_bytes(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def read_bytes(pid: int) -> int:
+    """Return the bytes that a process has read with system calls, from files in the page cache or not."""
+    fields = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
+    return int(fields["rchar"])
+
+
 def pinned_to(core: int) -> None:
     """Keep this process on one core (−1: the last)."""
     os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[core]})

@@ -152,6 +152,15 @@ class Client:
         _raise_if_refused(answer.error_code, answer.error_message)
         return int(answer.base_offset)
 
+    def produce_all(self, topic: str, partitions: Iterable[int], batch: bytes) -> None:
+        """Append one batch to each of these partitions, in one request. Raises RefusedError."""
+        data = [produce.PartitionProduceData(index=index, records=batch) for index in partitions]
+        request = produce.ProduceRequest(
+            acks=-1, timeout_ms=30_000, topic_data=[produce.TopicProduceData(name=topic, partition_data=data)]
+        )
+        for answer in self.call(produce, request, PRODUCE_VERSION).responses[0].partition_responses:
+            _raise_if_refused(answer.error_code, answer.error_message)
+
     def end_offset(self, topic: str, partition: int) -> int:
         """Return the high watermark. Raises RefusedError."""
         wanted = list_offsets.ListOffsetsTopic(
