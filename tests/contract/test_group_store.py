@@ -107,6 +107,14 @@ async def test_commits_stand_in_the_order_of_the_calls(store):
     assert await store.offsets(GROUP) == [committed(offset=19)]
 
 
+async def test_a_survey_counts_all_offsets_and_shows_some(store):
+    assert await store.survey(5) == (0, [])
+    for name in ("b", "a"):
+        claim = await store.claim(GroupId(name))
+        await store.commit_offsets(GroupId(name), claim.epoch, [committed(1), committed(0)])
+    assert await store.survey(3) == (4, [("a", committed(0)), ("a", committed(1)), ("b", committed(0))])
+
+
 async def test_groups_do_not_share_offsets(store):
     other = GroupId("other")
     claim = await store.claim(GROUP)

@@ -15,6 +15,7 @@ CODES: dict[type[FleuveError], ErrorCode] = {
     errors.FencedInstance: ErrorCode.FENCED_INSTANCE_ID,
     errors.InconsistentProtocol: ErrorCode.INCONSISTENT_GROUP_PROTOCOL,
     errors.GroupFull: ErrorCode.GROUP_MAX_SIZE_REACHED,
+    errors.GroupTooLarge: ErrorCode.UNKNOWN_SERVER_ERROR,
     errors.InvalidSessionTimeout: ErrorCode.INVALID_SESSION_TIMEOUT,
     errors.InvalidGroupId: ErrorCode.INVALID_GROUP_ID,
     errors.GroupNotFound: ErrorCode.GROUP_ID_NOT_FOUND,

@@ -59,6 +59,14 @@ class GroupClaim(NamedTuple):
     stored: StoredGroup
 
 
+class OffsetSurvey(NamedTuple):
+    """Some offsets of all groups."""
+
+    count: int
+    """How many there are in all."""
+    some: list[tuple[GroupId, CommittedOffset]]
+
+
 class GroupStore(Protocol):
     """Keeps groups. Every change is durable when its method returns, and changes are made in the order of the calls.
 
@@ -95,6 +103,10 @@ class GroupStore(Protocol):
 
     async def delete_offsets(self, group_id: GroupId, epoch: int, keys: Sequence[OffsetKey]) -> None:
         """Delete the offsets of these partitions, where there are any."""
+        ...
+
+    async def survey(self, limit: int) -> OffsetSurvey:
+        """Return how many offsets all groups have together, and up to `limit` of them, by group."""
         ...
 
     async def offsets(self, group_id: GroupId) -> list[CommittedOffset]:

@@ -329,6 +329,23 @@ def test_of_a_group_that_is_over_its_size_the_last_ones_to_join_again_are_out():
     assert {driver.joined(waiter).generation for waiter in waiters[:2]} == {2}
 
 
+def test_what_members_say_of_themselves_is_bounded():
+    driver = GroupDriver(GroupPolicy(initial_rebalance_delay_ms=0, group_bytes_max=100))
+    (member,) = driver.stable(1, protocols=protocols("range", metadata=b"x" * 60))
+    with pytest.raises(GroupFull):
+        driver.join(protocols=protocols("range", metadata=b"x" * 41))
+    driver.leave(member.member_id)
+    driver.join(protocols=protocols("range", metadata=b"x" * 41))
+
+
+def test_an_announced_member_cannot_become_a_static_one():
+    driver = GroupDriver()
+    driver.stable(1, instance_id="i")
+    driver.join(id_required=True, new_member_id="announced")
+    with pytest.raises(UnknownMember):
+        driver.join("announced", instance_id="i")
+
+
 # ── connections that die
 
 

@@ -26,7 +26,7 @@ from fleuve.engine.groups.service import IDLE_SWEEP_S
 from fleuve.engine.groups.state import Phase
 from fleuve.ports.errors import CatalogUnavailable, CommitOutcomeUnknown
 from support.group_handlers import Topics, group_apis
-from support.groups import protocols
+from support.groups import protocols, subscription
 from support.virtual_time import virtually
 
 GROUP = GroupId("g")
@@ -157,6 +157,36 @@ def test_the_group_wakes_up_by_itself_when_a_session_ends():
             assert apis.groups.stats.sessions_expired == 1
             with pytest.raises(UnknownMember):
                 await apis.groups.heartbeat(GROUP, beat(joined))
+
+    virtually(story())
+
+
+def test_members_are_not_given_up_because_the_broker_was_held_up():
+    async def story():
+        async with group_apis() as apis:
+            joined = await one_member(apis.groups)
+            asyncio.get_running_loop().now += 30.0
+            await asyncio.sleep(0.1)
+            await apis.groups.heartbeat(GROUP, beat(joined))
+            await asyncio.sleep(9.9)
+            assert (await apis.groups.describe(GROUP)).phase is Phase.STABLE
+            await asyncio.sleep(1)
+            assert (await apis.groups.describe(GROUP)).phase is Phase.EMPTY
+
+    virtually(story())
+
+
+def test_what_members_of_all_groups_say_is_bounded_and_counted():
+    async def story():
+        async with group_apis(policy=GroupPolicy(initial_rebalance_delay_ms=0, metadata_bytes_max=20)) as apis:
+            joined = await one_member(apis.groups)
+            assert apis.groups.stats.metadata_bytes == len(subscription("t"))
+            await one_member(apis.groups, GroupId("other"))
+            with pytest.raises(CoordinatorNotAvailable):
+                await apis.groups.join(GroupId("third"), join())
+            await apis.groups.leave(GROUP, [LeavingMember(member_id=joined.member_id)])
+            await one_member(apis.groups, GroupId("third"))
+        assert apis.groups.stats.metadata_bytes == 0
 
     virtually(story())
 

@@ -8,6 +8,7 @@ from fleuve.engine.groups.commands import Delete, Resume, Saved, SaveFailed, Unl
 from fleuve.engine.groups.errors import (
     CoordinatorNotAvailable,
     GroupNotFound,
+    GroupTooLarge,
     IllegalGeneration,
     InconsistentProtocol,
     NonEmptyGroup,
@@ -80,6 +81,15 @@ def test_sync_checks_member_generation_and_protocol():
         driver.sync(leader, protocol_type="connect")
     with pytest.raises(InconsistentProtocol):
         driver.sync(leader, protocol_name="sticky")
+
+
+def test_assignments_are_bounded():
+    driver = GroupDriver(GroupPolicy(initial_rebalance_delay_ms=0, group_bytes_max=1_000))
+    waiter = driver.join()
+    driver.advance(0)
+    with pytest.raises(GroupTooLarge):
+        driver.sync(driver.joined(waiter), {"m1": b"x" * 1_001})
+    assert driver.group.phase is Phase.COMPLETING_REBALANCE
 
 
 def test_sync_during_the_join_phase_says_that_it_is_one():

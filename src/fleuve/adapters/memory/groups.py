@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from fleuve.base.ids import GroupId
 from fleuve.ports.errors import VersionConflict
-from fleuve.ports.groups import CommittedOffset, GroupClaim, OffsetKey, StoredGroup
+from fleuve.ports.groups import CommittedOffset, GroupClaim, OffsetKey, OffsetSurvey, StoredGroup
 
 
 @dataclass(slots=True)
@@ -59,6 +59,15 @@ class MemoryGroupStore:
         row = self._claimed(group_id, epoch)
         for key in keys:
             row.offsets.pop(key, None)
+
+    async def survey(self, limit: int) -> OffsetSurvey:
+        """Return how many offsets all groups have together, and up to `limit` of them, by group."""
+        every = [
+            (group_id, offset)
+            for group_id, row in sorted(self._rows.items())
+            for _, offset in sorted(row.offsets.items())
+        ]
+        return OffsetSurvey(len(every), every[:limit])
 
     async def offsets(self, group_id: GroupId) -> list[CommittedOffset]:
         """Return the group's offsets, by topic id and partition."""

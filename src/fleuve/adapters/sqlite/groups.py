@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 from uuid import UUID
 
 from fleuve.adapters.sqlite.database import Database
 from fleuve.adapters.sqlite.queries import load
 from fleuve.base.ids import GroupId, Offset, PartitionIndex, TimestampMs, TopicId
 from fleuve.ports.errors import VersionConflict
-from fleuve.ports.groups import CommittedOffset, GroupClaim, OffsetKey, StoredGroup
+from fleuve.ports.groups import CommittedOffset, GroupClaim, OffsetKey, OffsetSurvey, StoredGroup
 
 T = TypeVar("T")
 
@@ -91,6 +91,16 @@ class SqliteGroupStore:
         ]
         await self._change(group_id, epoch, lambda connection: _run_many(connection, "delete_offset", rows))
 
+    async def survey(self, limit: int) -> OffsetSurvey:
+        """Return how many offsets all groups have together, and up to `limit` of them, by group."""
+
+        def work(connection: sqlite3.Connection) -> OffsetSurvey:
+            (count,) = connection.execute(_SQL["count_offsets"]).fetchone()
+            rows = connection.execute(_SQL["some_offsets"], {"limit": limit})
+            return OffsetSurvey(count, [(GroupId(group_id), _offset(row)) for group_id, *row in rows])
+
+        return await self._database.read(work)
+
     async def offsets(self, group_id: GroupId) -> list[CommittedOffset]:
         """Return the group's offsets, by topic id and partition."""
 
@@ -118,7 +128,7 @@ def _stored(row: tuple[str, bytes | None, int]) -> StoredGroup:
     return StoredGroup(group_id=GroupId(group_id), state=state, has_offsets=bool(has_offsets))
 
 
-def _offset(row: tuple[bytes, int, int, int, str, int, int | None]) -> CommittedOffset:
+def _offset(row: Iterable[Any]) -> CommittedOffset:
     topic_id, partition, offset, leader_epoch, metadata, committed_ms, expires_ms = row
     return CommittedOffset(
         topic_id=TopicId(UUID(bytes=topic_id)),

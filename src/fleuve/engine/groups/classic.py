@@ -55,6 +55,7 @@ from fleuve.engine.groups.errors import (
     GroupError,
     GroupFull,
     GroupNotFound,
+    GroupTooLarge,
     IllegalGeneration,
     InconsistentProtocol,
     MemberIdRequired,
@@ -172,12 +173,17 @@ def _join(turn: Turn, command: Join) -> None:
             turn.remove(command.member_id, UnknownMember("the group is full"))
             rebalance.maybe_complete_join(turn)
         return
+    size = sum(len(protocol.metadata) for protocol in command.protocols)
+    if group.metadata_bytes + size > turn.policy.group_bytes_max:
+        raise GroupFull(f"the members of group {group.group_id} have {group.metadata_bytes} bytes of metadata")
     if not group.supports(command.protocol_type, command.protocols):
         raise InconsistentProtocol(f"protocol type {command.protocol_type!r} or its protocols: not those of the group")
     group.exists = True
     if command.member_id == NO_MEMBER_ID:
         _join_new(turn, command)
     elif command.member_id in group.pending:
+        if command.instance_id is not None:
+            raise UnknownMember("ids are announced to dynamic members only: a static one comes without an id")
         del group.pending[command.member_id]
         _add_member(turn, command, command.member_id)
     else:
@@ -311,6 +317,10 @@ def _sync(turn: Turn, command: Sync) -> None:
         raise InconsistentProtocol(f"the group's protocol is {group.protocol_name}")
     if group.phase is Phase.PREPARING_REBALANCE:
         raise RebalanceInProgress(f"group {group.group_id} is rebalancing")
+    if sum(map(len, command.assignments.values())) > turn.policy.group_bytes_max:
+        raise GroupTooLarge(
+            f"the assignment of group {group.group_id} has more than {turn.policy.group_bytes_max} bytes"
+        )
     turn.synced(member.member_id)
     if group.phase is Phase.STABLE:
         turn.renew_session(member)
@@ -328,6 +338,7 @@ def _assignment(group: Group, member: Member) -> Synced:
 
 
 def _store_assignment(turn: Turn, command: Sync) -> None:
+    """Have the assignment stored. Whoever waits is answered when it is."""
     group = turn.group
     nothing = EMPTY_CONSUMER_ASSIGNMENT if group.protocol_type == "consumer" else b""
     assignments = {member_id: command.assignments.get(member_id) or nothing for member_id in group.members}
@@ -469,7 +480,7 @@ def _unload(turn: Turn, command: Unload) -> None:
     group.protocol_counts.clear()
     group.static_rejoins.clear()
     group.unsynced = frozenset()
-    group.join_waiters = 0
+    group.join_waiters = group.metadata_bytes = 0
     group.leader_id = group.saving = group.initial = None
     group.join_deadline = group.sync_deadline = group.wake_at = None
     turn.enter(Phase.DEAD)

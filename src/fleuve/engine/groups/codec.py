@@ -7,6 +7,7 @@ so that its members go on after a restart as if nothing had happened. Who waits 
 from __future__ import annotations
 
 import struct
+from typing import NamedTuple
 
 from fleuve.base.ids import GroupId, MemberId, TimestampMs
 from fleuve.engine.groups.state import Group, JoinProtocol, Member, Phase
@@ -44,11 +45,35 @@ def decode(group_id: GroupId, data: bytes) -> Group:
         raise CorruptState(f"group {group_id}: its stored state cannot be read: {error}") from error
 
 
-def _decode(group_id: GroupId, reader: _Reader) -> Group:
+class Summary(NamedTuple):
+    """What a list of groups tells of a group."""
+
+    group_id: GroupId
+    phase: Phase
+    protocol_type: str
+    member_count: int
+
+
+def summary(group_id: GroupId, data: bytes) -> Summary:
+    """Return the summary of a stored group without reading its members. Raises CorruptState."""
+    reader = _Reader(data)
+    try:
+        _generation, _state_since, protocol_type, _name, _leader_id = _head(group_id, reader)
+        count = reader.count()
+    except (struct.error, UnicodeDecodeError, IndexError) as error:
+        raise CorruptState(f"group {group_id}: its stored state cannot be read: {error}") from error
+    return Summary(group_id, Phase.STABLE if count else Phase.EMPTY, protocol_type or "", count)
+
+
+def _head(group_id: GroupId, reader: _Reader) -> tuple[int, int, str | None, str | None, str | None]:
     version, generation, state_since = reader.unpack(_HEAD)
     if version != FORMAT_VERSION:
         raise CorruptState(f"group {group_id}: stored in format {version}, this broker reads {FORMAT_VERSION}")
-    protocol_type, protocol_name, leader_id = (reader.text() for _ in range(3))
+    return generation, state_since, reader.text(), reader.text(), reader.text()
+
+
+def _decode(group_id: GroupId, reader: _Reader) -> Group:
+    generation, state_since, protocol_type, protocol_name, leader_id = _head(group_id, reader)
     members = [_member(reader) for _ in range(reader.count())]
     if reader.left or generation < 0 or bool(members) != (leader_id is not None):
         raise CorruptState(f"group {group_id}: its stored state contradicts itself")
@@ -72,6 +97,7 @@ def _decode(group_id: GroupId, reader: _Reader) -> Group:
         members=by_id,
         instances={m.instance_id: m.member_id for m in members if m.instance_id is not None},
         protocol_counts=counts,
+        metadata_bytes=sum(member.metadata_bytes for member in members),
     )
 
 

@@ -53,6 +53,12 @@ from fleuve.ports.groups import CommittedOffset, GroupClaim, GroupStore, OffsetK
 
 T = TypeVar("T")
 
+STALL_S = 1.0
+"""A timer that is later than this tells of a process that was held up, not of members that were silent."""
+
+STALL_GRACE_S = 0.5
+"""How long what came meanwhile has to be read, before anybody is given up."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
@@ -94,6 +100,7 @@ class Coordinator:
             self.group = Group(group_id=group_id, exists=claim.stored.has_offsets)
         else:
             self.group = codec.decode(group_id, claim.stored.state)
+        surroundings.stats.metadata_bytes += self.group.metadata_bytes
         self._step(Resume())
 
     @property
@@ -197,7 +204,9 @@ class Coordinator:
             raise NotCoordinator(f"this broker does not coordinate group {self.group.group_id} any more")
         self.used = True
         now = Now(round(self._loop.time() * 1000), self._around.clock.wall_ms())
+        before = self.group.metadata_bytes
         self.group, effects = classic.step(self.group, command, now, self._around.policy)
+        self._around.stats.metadata_bytes += self.group.metadata_bytes - before
         for effect in effects:
             self._carry_out(effect)
         self._arm()
@@ -250,8 +259,13 @@ class Coordinator:
         self._timer = self._loop.call_at(when, self._on_timer)
 
     def _on_timer(self) -> None:
+        assert self._timer is not None
+        late_s = self._loop.time() - self._timer.when()
         self._timer = None
-        if not self.closed:
+        if late_s > STALL_S:
+            # The process was held up: heartbeats that came in time may wait to be read. Members are not to blame.
+            self._timer = self._loop.call_later(STALL_GRACE_S, self._on_timer)
+        elif not self.closed:
             before = self.group
             self._step(Tick())
             expired = sum(

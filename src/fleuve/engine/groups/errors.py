@@ -50,6 +50,10 @@ class GroupFull(GroupError, verdict=Verdict.REJECT):
     """The group has `group.max.size` members."""
 
 
+class GroupTooLarge(GroupError, verdict=Verdict.REJECT):
+    """What the members say or are assigned is more than a group may have."""
+
+
 class InvalidSessionTimeout(GroupError, verdict=Verdict.REJECT):
     """The session timeout is outside `group.min.session.timeout.ms` … `group.max.session.timeout.ms`."""
 

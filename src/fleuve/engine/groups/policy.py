@@ -23,6 +23,10 @@ class GroupPolicy:
     offsets_commit_timeout_ms: int = 5_000  # offsets.commit.timeout.ms
     pending_members_max: int = 10_000
     """Ids handed out in one group that nobody has joined with yet. Ours: Kafka has no bound."""
+    group_bytes_max: int = 32 * 1024 * 1024
+    """Metadata of a group's members, and their assignments. Ours: Kafka stores a group as one record, of 1 MB at most."""
+    metadata_bytes_max: int = 256 * 1024 * 1024
+    """Metadata of the members of all groups. Ours: Kafka has no bound."""
     groups_loaded_max: int = 100_000
     """Groups in memory at once. Ours: Kafka has no bound."""
 

@@ -131,6 +131,7 @@ class Turn:
         return self.group.tickets
 
     def _count_protocols(self, member: Member, by: int) -> None:
+        self.group.metadata_bytes += by * member.metadata_bytes
         counts = self.group.protocol_counts
         for name in {protocol.name for protocol in member.protocols}:
             count = counts.get(name, 0) + by

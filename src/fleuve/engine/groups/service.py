@@ -13,8 +13,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
@@ -23,6 +23,7 @@ from fleuve.base.clock import Clock
 from fleuve.base.errors import FleuveError
 from fleuve.base.ids import GroupId, MemberId, PartitionIndex, TopicId
 from fleuve.engine.groups import codec, offsets
+from fleuve.engine.groups.codec import Summary
 from fleuve.engine.groups.commands import (
     NO_MEMBER_ID,
     Commit,
@@ -63,15 +64,6 @@ RESUMES_AT_ONCE = 64
 
 LAG_SERIES_MAX = 10_000
 """Partitions of groups whose lag is told: beyond that a scrape would cost more than it is worth."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupOverview:
-    """One line of a list of groups."""
-
-    group_id: GroupId
-    protocol_type: str
-    phase: Phase
 
 
 class GroupService:
@@ -127,6 +119,10 @@ class GroupService:
             # The instance id in front, as Kafka does it: people look for it in lists of members.
             unique = UUID(int=self._chance.getrandbits(128), version=4)
             member_id = MemberId(f"{command.instance_id or command.client_id}-{unique}")
+            if self.stats.metadata_bytes >= limits.metadata_bytes_max:
+                raise CoordinatorNotAvailable(
+                    f"members of all groups have {limits.metadata_bytes_max} bytes of metadata"
+                )
             coordinator = await self._open(group_id)
             return await coordinator.join(replace(command, new_member_id=member_id))
         return await (await self._with_members(group_id)).join(command)
@@ -204,10 +200,9 @@ class GroupService:
 
     # ── groups
 
-    async def overview(self) -> list[GroupOverview]:
+    async def overview(self) -> list[Summary]:
         """Return all groups, by id."""
-        groups = [_overview(group) for group in await self._all_groups()]
-        return sorted(groups, key=lambda group: group.group_id)
+        return sorted((await self._summaries()).values())
 
     async def describe(self, group_id: GroupId) -> Group:
         """Return the group as it is; not to be changed. Raises GroupNotFound."""
@@ -244,23 +239,22 @@ class GroupService:
             coordinator.unload(NotCoordinator("the broker is shutting down"))
 
     async def refresh_stats(self) -> None:
-        """Bring the gauges up to date, consumer lag among them. Reads all committed offsets."""
-        groups = list(await self._all_groups())
+        """Bring the gauges up to date, consumer lag among them."""
+        summaries = (await self._summaries()).values()
         states: dict[str, int] = {str(phase): 0 for phase in Phase if phase is not Phase.DEAD}
-        lag: dict[tuple[str, str, str], int] = {}
-        offset_count = 0
-        for group in groups:
+        for group in summaries:
             states[str(group.phase)] += 1
-            for offset in await self._store_offsets(group.group_id):
-                offset_count += 1
-                topic = self._topic_name(offset.topic_id)
-                end = self._end_offset(offset.topic_id, offset.partition)
-                if topic is not None and end is not None and len(lag) < LAG_SERIES_MAX:
-                    lag[group.group_id, topic, str(offset.partition)] = max(end - offset.offset, 0)
+        survey = await self._available(self._store.survey(LAG_SERIES_MAX))
+        lag: dict[tuple[str, str, str], int] = {}
+        for group_id, offset in survey.some:
+            topic = self._topic_name(offset.topic_id)
+            end = self._end_offset(offset.topic_id, offset.partition)
+            if topic is not None and end is not None:
+                lag[group_id, topic, str(offset.partition)] = max(end - offset.offset, 0)
         self.stats.groups = states
         self.stats.groups_loaded = len(self._loaded)
-        self.stats.members = sum(len(group.members) for group in groups)
-        self.stats.offsets = offset_count
+        self.stats.members = sum(group.member_count for group in summaries)
+        self.stats.offsets = survey.count
         self.stats.lag = lag
 
     # ── groups in memory
@@ -330,12 +324,14 @@ class GroupService:
         else:
             self._tasks.create_task(work)
 
-    async def _all_groups(self) -> Iterable[Group]:
+    async def _summaries(self) -> dict[GroupId, Summary]:
         stored = await self._available(self._store.load_all())
-        groups = {group.group_id: group for group in map(_readable, stored) if group is not None}
+        groups = {group.group_id: summary for group in stored if (summary := _summary(group)) is not None}
         for group_id, coordinator in self._loaded.items():
-            groups[group_id] = coordinator.group
-        return [group for group in groups.values() if group.exists and group.phase is not Phase.DEAD]
+            group = coordinator.group
+            if group.exists:
+                groups[group_id] = Summary(group_id, group.phase, group.protocol_type or "", len(group.members))
+        return groups
 
     # ── chores
 
@@ -364,20 +360,20 @@ class GroupService:
 
     async def expire_offsets(self) -> None:
         """Forget the offsets that are past `offsets.retention.minutes`, and empty groups with the last of them."""
-        for group in list(await self._quietly(self._all_groups, "list the groups") or ()):
-            what = f"expire offsets of group {group.group_id}"
-            expired = await self._quietly(partial(self._expire, group), what)
+        for group_id in await self._quietly(self._summaries, "list the groups") or ():
+            expired = await self._quietly(partial(self._expire, group_id), f"expire offsets of group {group_id}")
             self.stats.offsets_expired += expired or 0
 
-    async def _expire(self, group: Group) -> int:
-        if group.group_id not in self._loaded:
+    async def _expire(self, group_id: GroupId) -> int:
+        if group_id not in self._loaded:
             # Not claimed for a look: most groups keep all their offsets.
-            stored = await self._store.offsets(group.group_id)
+            group = await self.describe(group_id)
+            stored = await self._store.offsets(group_id)
             now = self._clock.wall_ms()
             gone = offsets.expired(group, stored, self._topic_name, self._policy, now=now)
             if stored and not gone:
                 return 0
-        coordinator = await self._open(group.group_id)
+        coordinator = await self._open(group_id)
         return await coordinator.expire_offsets(self._topic_name)
 
     async def unload_idle(self) -> None:
@@ -407,18 +403,20 @@ def _group_of(stored: StoredGroup) -> Group:
     return codec.decode(stored.group_id, stored.state)
 
 
-def _readable(stored: StoredGroup) -> Group | None:
-    """Return the group, or None if its state is damaged: one damaged group must not hide the others."""
+def _summary(stored: StoredGroup) -> Summary | None:
+    """Return the group's summary, or None if its state is damaged: one damaged group must not hide the others."""
+    if stored.state is None:
+        return Summary(stored.group_id, Phase.EMPTY, "", 0)
     try:
-        return _group_of(stored)
+        return codec.summary(stored.group_id, stored.state)
     except CorruptState as error:
         logger.error("%s", error)
         return None
 
 
 def _has_members(stored: StoredGroup) -> bool:
-    group = _readable(stored)
-    return group is not None and bool(group.members)
+    summary = _summary(stored)
+    return summary is not None and summary.member_count > 0
 
 
 def _coordinator(group_id: GroupId, claim: GroupClaim, around: Surroundings) -> Coordinator:
@@ -427,7 +425,3 @@ def _coordinator(group_id: GroupId, claim: GroupClaim, around: Surroundings) -> 
     except CorruptState as error:
         logger.error("%s", error)
         raise CoordinatorNotAvailable(str(error)) from error
-
-
-def _overview(group: Group) -> GroupOverview:
-    return GroupOverview(group_id=group.group_id, protocol_type=group.protocol_type or "", phase=group.phase)

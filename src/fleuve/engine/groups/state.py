@@ -74,6 +74,11 @@ class Member:
                 return protocol.metadata
         return b""
 
+    @property
+    def metadata_bytes(self) -> int:
+        """Size of what the member says of itself, in all protocols."""
+        return sum(len(protocol.metadata) for protocol in self.protocols)
+
     def vote(self, candidates: Iterable[str]) -> str | None:
         """Return the first of the member's protocols that is among `candidates`."""
         known = frozenset(candidates)
@@ -127,6 +132,8 @@ class Group:
     instances: dict[str, MemberId] = field(default_factory=dict)
     protocol_counts: dict[str, int] = field(default_factory=dict)
     """For each protocol, how many members know it."""
+    metadata_bytes: int = 0
+    """Size of what the members say of themselves, in all protocols."""
     join_waiters: int = 0
     """How many members wait for the answer to JoinGroup."""
     pending: dict[MemberId, int] = field(default_factory=dict)
@@ -212,6 +219,7 @@ def check_invariants(group: Group) -> None:
     assert group.unsynced <= group.members.keys()
     assert (group.leader_id is None) == (not group.members)
     assert group.leader_id is None or group.leader_id in group.members
+    assert group.metadata_bytes == sum(member.metadata_bytes for member in group.members.values())
     counts: dict[str, int] = {}
     for member in group.members.values():
         for name in {protocol.name for protocol in member.protocols}:

@@ -13,6 +13,7 @@ class GroupStats:
         "groups_loaded",
         "lag",
         "members",
+        "metadata_bytes",
         "offset_commits",
         "offset_fetches",
         "offsets",
@@ -32,6 +33,7 @@ class GroupStats:
         self.groups: dict[str, int] = {}
         self.groups_loaded = 0
         self.members = 0
+        self.metadata_bytes = 0
         self.offsets = 0
         self.lag: dict[tuple[str, str, str], int] = {}
 
@@ -58,6 +60,12 @@ METRICS = (
     Metric("fleuve_groups", Kind.GAUGE, "Groups, by state.", "groups", ("state",)),
     Metric("fleuve_groups_loaded", Kind.GAUGE, "Groups in memory.", "groups_loaded"),
     Metric("fleuve_groups_members", Kind.GAUGE, "Members of all groups.", "members"),
+    Metric(
+        "fleuve_groups_metadata_bytes",
+        Kind.GAUGE,
+        "What the members of groups in memory say of themselves.",
+        "metadata_bytes",
+    ),
     Metric("fleuve_groups_offsets", Kind.GAUGE, "Committed offsets of all groups.", "offsets"),
     Metric(
         "fleuve_groups_lag",

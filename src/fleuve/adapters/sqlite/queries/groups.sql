@@ -50,3 +50,12 @@ SELECT topic_id, partition_index, "offset", leader_epoch, metadata, committed_ms
 FROM group_offset
 WHERE group_id = :group_id
 ORDER BY topic_id, partition_index;
+
+-- name: count_offsets
+SELECT count(*) FROM group_offset;
+
+-- name: some_offsets
+SELECT group_id, topic_id, partition_index, "offset", leader_epoch, metadata, committed_ms, expires_ms
+FROM group_offset
+ORDER BY group_id, topic_id, partition_index
+LIMIT :limit;
