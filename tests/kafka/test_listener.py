@@ -38,7 +38,7 @@ async def ask(host: str, port: int) -> int:
     request = api_versions.ApiVersionsRequest(client_software_name="a", client_software_version="1")
     response = await client.call(api_versions, request, 4)
     await client.close()
-    return response.error_code
+    return int(response.error_code)
 
 
 async def test_localhost_is_both_loopbacks_with_one_port():

@@ -222,7 +222,7 @@ def test_a_client_that_believes_its_session_always_knows_the_truth(script):
     cache = sessions()
     truth = {index: [0, 0] for index in range(6)}
     session_id = start(cache, 0, 1, 2)
-    told = dict.fromkeys((0, 1, 2), (0, 0))
+    told: dict[int, tuple[int, int] | None] = dict.fromkeys((0, 1, 2), (0, 0))
     fetched = {0: 0, 1: 0, 2: 0}
     epoch = 1
     for asked, forgotten, events in script:
@@ -244,7 +244,8 @@ def test_a_client_that_believes_its_session_always_knows_the_truth(script):
         assert {partition.index: partition.offset for partition in turn.partitions} == fetched
         results = [
             Result(
-                *truth[partition.index],
+                truth[partition.index][0],
+                truth[partition.index][1],
                 records=b"x" if events.get(partition.index) == "records" else b"",
                 error=ValueError() if events.get(partition.index) == "error" else None,
             )

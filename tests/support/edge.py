@@ -66,7 +66,7 @@ class RecordingLogger:
 def frame(codec: Any, request: Any, version: int, correlation_id: int = 1, client_id: str = "tester") -> bytes:
     """Return a request with its size prefix."""
     header = RequestHeader(api_key=codec.KEY, api_version=version, correlation_id=correlation_id, client_id=client_id)
-    body = encode_request_header(header) + codec.encode_request(request, version)
+    body: bytes = encode_request_header(header) + codec.encode_request(request, version)
     return len(body).to_bytes(4, "big") + body
 
 

@@ -16,6 +16,7 @@ from fleuve.engine.log.errors import (
     FencedLeaderEpoch,
     MessageTooLarge,
     OffsetOutOfRange,
+    TransactionsUnsupported,
     UnknownLeaderEpoch,
     UnknownPartition,
 )
@@ -23,7 +24,7 @@ from fleuve.engine.log.fetch import FetchResult, FetchWant
 from fleuve.engine.log.lookup import NOT_FOUND, FoundOffset
 from fleuve.engine.topics.configs import TopicConfigs
 from fleuve.ports.log import LogState
-from fleuve.records.batch import check_produced, patch, read_header, stamp_log_append_time
+from fleuve.records.batch import check_produced, is_transactional, patch, read_header, stamp_log_append_time
 from fleuve.records.errors import InvalidRecord
 from fleuve.records.record import check_keys
 from support.batches import NOW_MS
@@ -116,6 +117,8 @@ class FakeLog:
         header = check_produced(records)
         if header.size_bytes > configs.max_message_bytes:
             raise MessageTooLarge("too large")
+        if is_transactional(header.attributes):
+            raise TransactionsUnsupported("there are none")
         partition = self.partitions.get(partition_id)
         if partition is None:
             raise UnknownPartition(str(partition_id))

@@ -19,7 +19,8 @@ Versions:
 * 0-2 are advertised and not served: librdkafka before 2.11.1 disables compression otherwise (KAFKA-18659)
 
 Differs from Apache Kafka: no transactions, so a transactional id is refused with
-TRANSACTIONAL_ID_AUTHORIZATION_FAILED; one batch for each partition in every version, as Kafka wants it since v3;
+TRANSACTIONAL_ID_AUTHORIZATION_FAILED, and a transactional batch without one with INVALID_TXN_STATE;
+one batch for each partition in every version, as Kafka wants it since v3;
 min.insync.replicas never refuses; no quota, so throttle time is always 0.
 
 This handler is synchronous up to the log, which copies the batches: the bytes of a request are not needed after
@@ -61,7 +62,7 @@ ACKS = (-1, 0, 1)
 
 _WRITE, _TOPIC = Operation.WRITE, ResourceType.TOPIC
 _ATTRIBUTES_LOW = 22
-_COMPRESSION, _ZSTD, _TRANSACTIONAL = 0x07, 4, 0x10
+_COMPRESSION, _ZSTD = 0x07, 4
 _encode = produce.encode_response
 
 
@@ -165,12 +166,12 @@ class Handler:
             pending.fail(slot, checked.failed[slot])
             return
         if (
-            records is not None
+            pending.version < ZSTD_VERSION
+            and records is not None
             and len(records) > _ATTRIBUTES_LOW
-            and records[_ATTRIBUTES_LOW] & (_COMPRESSION | _TRANSACTIONAL) >= _ZSTD
-            and (error := _attributes_refusal(records[_ATTRIBUTES_LOW], pending.version)) is not None
+            and records[_ATTRIBUTES_LOW] & _COMPRESSION == _ZSTD
         ):
-            pending.fail(slot, error)
+            pending.fail(slot, Refused(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, "zstd needs Produce v7 or later"))
             return
         self._append(pending, slot, partition_ids[index], topic.configs, records)
 
@@ -268,11 +269,3 @@ class Handler:
                 for record in records
             ],
         )
-
-
-def _attributes_refusal(attributes: int, version: int) -> Refused | None:
-    if attributes & _TRANSACTIONAL:
-        return Refused(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "there are no transactions yet")
-    if attributes & _COMPRESSION == _ZSTD and version < ZSTD_VERSION:
-        return Refused(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, "zstd needs Produce v7 or later")
-    return None
