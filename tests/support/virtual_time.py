@@ -40,6 +40,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self.now
 
 
+def hold_up(seconds: float) -> None:
+    """Let time pass in which the loop does nothing, as if the process had been stopped."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    loop.now += seconds
+
+
 class LoopClock:
     """Wall time that passes with the running loop's."""
 

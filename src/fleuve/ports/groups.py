@@ -62,7 +62,7 @@ class GroupClaim(NamedTuple):
 class OffsetSurvey(NamedTuple):
     """Some offsets of all groups."""
 
-    count: int
+    total: int
     """How many there are in all."""
     some: list[tuple[GroupId, CommittedOffset]]
 

@@ -27,7 +27,7 @@ from fleuve.engine.groups.state import Phase
 from fleuve.ports.errors import CatalogUnavailable, CommitOutcomeUnknown
 from support.group_handlers import Topics, group_apis
 from support.groups import protocols, subscription
-from support.virtual_time import virtually
+from support.virtual_time import hold_up, virtually
 
 GROUP = GroupId("g")
 TOPIC = TopicId(UUID(int=100))
@@ -165,7 +165,7 @@ def test_members_are_not_given_up_because_the_broker_was_held_up():
     async def story():
         async with group_apis() as apis:
             joined = await one_member(apis.groups)
-            asyncio.get_running_loop().now += 30.0
+            hold_up(30.0)
             await asyncio.sleep(0.1)
             await apis.groups.heartbeat(GROUP, beat(joined))
             await asyncio.sleep(9.9)

@@ -24,7 +24,7 @@ class GroupPolicy:
     pending_members_max: int = 10_000
     """Ids handed out in one group that nobody has joined with yet. Ours: Kafka has no bound."""
     group_bytes_max: int = 32 * 1024 * 1024
-    """Metadata of a group's members, and their assignments. Ours: Kafka stores a group as one record, of 1 MB at most."""
+    """Metadata of a group's members; assignments of one generation. Ours: in Kafka a group must fit into one record."""
     metadata_bytes_max: int = 256 * 1024 * 1024
     """Metadata of the members of all groups. Ours: Kafka has no bound."""
     groups_loaded_max: int = 100_000

@@ -119,13 +119,14 @@ class GroupService:
             # The instance id in front, as Kafka does it: people look for it in lists of members.
             unique = UUID(int=self._chance.getrandbits(128), version=4)
             member_id = MemberId(f"{command.instance_id or command.client_id}-{unique}")
-            if self.stats.metadata_bytes >= limits.metadata_bytes_max:
-                raise CoordinatorNotAvailable(
-                    f"members of all groups have {limits.metadata_bytes_max} bytes of metadata"
-                )
+            command = replace(command, new_member_id=member_id)
             coordinator = await self._open(group_id)
-            return await coordinator.join(replace(command, new_member_id=member_id))
-        return await (await self._with_members(group_id)).join(command)
+        else:
+            coordinator = await self._with_members(group_id)
+        newcomer = command.member_id not in coordinator.group.members
+        if newcomer and self.stats.metadata_bytes >= limits.metadata_bytes_max:
+            raise CoordinatorNotAvailable(f"all groups' members have {limits.metadata_bytes_max} bytes of metadata")
+        return await coordinator.join(command)
 
     async def sync(self, group_id: GroupId, command: Sync) -> Synced:
         """Wait for the member's assignment."""
@@ -254,7 +255,7 @@ class GroupService:
         self.stats.groups = states
         self.stats.groups_loaded = len(self._loaded)
         self.stats.members = sum(group.member_count for group in summaries)
-        self.stats.offsets = survey.count
+        self.stats.offsets = survey.total
         self.stats.lag = lag
 
     # ── groups in memory
