@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from fleuve.base.log import Logger
 from fleuve.engine.access.service import Authorizer
@@ -17,15 +17,42 @@ from fleuve.kafka.limits import Limits
 from fleuve.kafka.memory import Budget, Slabs
 from fleuve.kafka.table import Table
 
-if TYPE_CHECKING:
-    from fleuve.kafka.connection import Connection
-
 RECEIVE_BUFFER_BYTES = 256 * 1024
 RECEIVE_WHEN_SPENT_BYTES = 16 * 1024
 """What one connection may receive at once when request memory is spent: it may all have to be kept."""
 SWEEP_S = 1.0
 SWEEP_ALL_EVERY = 5
 """All connections are looked at in every n-th sweep; those with something unsent in each."""
+
+
+class Connection(Protocol):
+    """What the set needs of each connection in it."""
+
+    id: int
+    unsent_bytes: int
+    """Answers that the socket has not taken, as counted in the fetch memory."""
+    progress: float
+    """When the socket was last seen to take some, by the loop's time."""
+
+    def flush(self) -> None:
+        """Write all answers that are there."""
+        ...
+
+    def account(self) -> None:
+        """Bring `unsent_bytes` and `progress` up to date."""
+        ...
+
+    def look_after(self, now: float, *, stalled_matter: bool) -> None:
+        """Close if idle; if others wait for memory, also if stalled."""
+        ...
+
+    def drain(self) -> None:
+        """Read nothing more, and close when everything received is answered."""
+        ...
+
+    def abort(self, reason: str | None) -> None:
+        """Close at once; complain about the client if there is a reason."""
+        ...
 
 
 class Connections:

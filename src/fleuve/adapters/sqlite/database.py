@@ -41,9 +41,7 @@ _CORRUPT = ("malformed", "not a database", "disk I/O error: corrupt")
 class _Work:
     __slots__ = ("durable", "error", "function", "future", "result")
 
-    def __init__(
-        self, function: Callable[[sqlite3.Connection], Any], *, durable: bool, future: asyncio.Future[Any]
-    ):
+    def __init__(self, function: Callable[[sqlite3.Connection], Any], *, durable: bool, future: asyncio.Future[Any]):
         self.function = function
         self.durable = durable
         self.future = future
@@ -125,9 +123,7 @@ class Database:
             self._writer.close()
         self._threads.clear()
 
-    def write(
-        self, function: Callable[[sqlite3.Connection], T], *, durable: bool = True
-    ) -> asyncio.Future[T]:
+    def write(self, function: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> asyncio.Future[T]:
         """Run `function` as a transaction on the writer; works run in the order of these calls.
 
         Raises (through the future) what `function` raised, CatalogUnavailable where nothing happened, and
@@ -182,9 +178,7 @@ class Database:
         if not self._writer.in_transaction:
             # SQLite gave the whole transaction up by itself (disk full, I/O error): nothing of the group happened.
             for work in group:
-                work.error = work.error or CatalogUnavailable(
-                    "the catalog gave up a transaction this one was part of"
-                )
+                work.error = work.error or CatalogUnavailable("the catalog gave up a transaction this one was part of")
             return
         self._commit(group, durable=durable)
 

@@ -38,8 +38,7 @@ def _apply(connection: sqlite3.Connection) -> None:
         " (number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL) STRICT"
     )
     applied = {
-        number: (name, checksum)
-        for number, name, checksum in connection.execute("SELECT * FROM schema_version")
+        number: (name, checksum) for number, name, checksum in connection.execute("SELECT * FROM schema_version")
     }
     known = available()
     if unknown := applied.keys() - {number for number, _, _ in known}:
@@ -54,9 +53,7 @@ def _apply(connection: sqlite3.Connection) -> None:
                 connection.execute(statement)
             connection.execute("INSERT INTO schema_version VALUES (?, ?, ?)", (number, name, checksum))
         elif applied[number][1] != checksum:
-            raise CorruptState(
-                f"schema change {number} ({name}) differs from the one the catalog was made with"
-            )
+            raise CorruptState(f"schema change {number} ({name}) differs from the one the catalog was made with")
 
 
 def _statements(text: str) -> list[str]:
@@ -67,8 +64,6 @@ def _statements(text: str) -> list[str]:
         if sqlite3.complete_statement(pending):
             statements.append(pending.strip())
             pending = ""
-    if pending.strip() and not all(
-        line.startswith("--") or not line.strip() for line in pending.splitlines()
-    ):
+    if pending.strip() and not all(line.startswith("--") or not line.strip() for line in pending.splitlines()):
         raise ValueError(f"unfinished SQL statement: {pending.strip()[:80]}")
     return statements
