@@ -1,7 +1,8 @@
 """Clients that do not take what they asked for: they get their own bytes in the end, or lose their connection.
 
-The tail cache is small here and turns over many times while answers wait in sockets: bytes of a slab that was used again
-too early would reach a client as somebody else's batch, with a checksum that still fits. So the values say whose they are.
+The tail cache is small here and turns over many times while answers wait in sockets. Bytes of a slab that was used
+again too early would reach a client as somebody else's batch, maybe with a checksum that fits: so values say whose they
+are.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 from pathlib import Path
 
 import pytest
+
 from fleuve.records.batch import check_batch, walk
 from fleuve.records.record import decode
 from fleuve.wire.generated import fetch
