@@ -31,7 +31,7 @@ from fleuve.engine.maintenance.service import MaintenanceService
 from fleuve.engine.topics.configs import TopicConfigs
 from fleuve.engine.topics.service import Topic
 from fleuve.ports.log import CommitStates, Decision, FlushRows, ProducerState, Run, SequenceEntry
-from fleuve.ports.topics import NewTopic
+from fleuve.ports.topics import NewTopic, StoredTopic
 from fleuve.records.batch import read_header, walk
 from support.batches import NOW_MS, batch
 from support.logs import configs
@@ -67,7 +67,7 @@ class Catalogs:
         if self.database is not None:
             await self.database.close()
 
-    async def add_topic(self, partitions: int, *, name: str = "topic") -> NewTopic:
+    async def add_topic(self, partitions: int, *, name: str = "topic") -> StoredTopic:
         new = NewTopic(
             id=TopicId(UUID(int=abs(hash(name)) % (1 << 128), version=4)),
             name=name,

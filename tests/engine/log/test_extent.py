@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from fleuve.base.ids import PartitionId, ProducerId
 from fleuve.engine.log.extent import ExtentGroup, ExtentHeader, decode, encode
 from fleuve.ports.errors import CorruptState
-from hypothesis import given
-from hypothesis import strategies as st
 
 GOLDEN = Path(__file__).parent / "golden"
 ids = st.integers(0, 2**63 - 1)
