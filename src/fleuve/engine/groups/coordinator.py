@@ -259,12 +259,12 @@ class Coordinator:
         self._timer = self._loop.call_at(when, self._on_timer)
 
     def _on_timer(self) -> None:
-        assert self._timer is not None
-        late_s = self._loop.time() - self._timer.when()
+        now_s = self._loop.time()
         self._timer = None
-        if late_s > STALL_S:
+        if now_s - self._timer_when > STALL_S:
             # The process was held up: heartbeats that came in time may wait to be read. Members are not to blame.
-            self._timer = self._loop.call_later(STALL_GRACE_S, self._on_timer)
+            self._timer_when = now_s + STALL_GRACE_S
+            self._timer = self._loop.call_at(self._timer_when, self._on_timer)
         elif not self.closed:
             before = self.group
             self._step(Tick())
