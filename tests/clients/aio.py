@@ -16,9 +16,9 @@ from aiokafka.errors import (
     RebalanceInProgressError,
     UnknownMemberIdError,
 )
+
 from clients.driver import TIMEOUT_S
 from clients.records import Delivered, Written
-
 
 T = TypeVar("T")
 

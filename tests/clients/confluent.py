@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from clients.driver import TIMEOUT_S
-from clients.records import Delivered, Written
 from confluent_kafka import (
     TIMESTAMP_CREATE_TIME,
     Consumer,
@@ -17,6 +15,9 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient, NewTopic
+
+from clients.driver import TIMEOUT_S
+from clients.records import Delivered, Written
 
 # The group moved on: what was read is someone else's now.
 _STALE = {

@@ -10,13 +10,21 @@ from __future__ import annotations
 import itertools
 import os
 import uuid
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+with warnings.catch_warnings():
+    # While kafka-python is imported, it reads its schemas by a function that the standard library calls deprecated.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import kafka
+
+assert kafka.KafkaConsumer, "the test folders have taken the place of kafka-python"
+
 pytest.register_assert_rewrite(
-    "clients.scenarios", "clients.groups", "clients.confluent", "clients.kafka_python", "clients.aio"
+    "clients.scenarios", "clients.groups", "clients.confluent", "clients.kafka_python", "clients.aio", "clients.kcat"
 )
 
 from support.broker_process import BrokerProcess  # noqa: E402

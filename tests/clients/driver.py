@@ -1,4 +1,4 @@
-"""What the scenarios ask of a client, whichever it is: a thin, blocking form of each client's own producer and consumer.
+"""What the scenarios ask of any client: a thin, blocking form of its own producer and consumer.
 
 A driver adds nothing to its client and leaves its settings as they come, except for those that a scenario names.
 """
@@ -56,12 +56,20 @@ class Consumer(Protocol):
 class Driver(Protocol):
     """One client."""
 
-    codecs: Sequence[str]
-    """Every compression the client has, `none` among them."""
-    null_header_values: bool
-    """Whether the client can send a header whose value is null."""
-    empty_records: bool
-    """Whether the client can send a record with neither key nor value."""
+    @property
+    def codecs(self) -> Sequence[str]:
+        """Every compression the client has, `none` among them."""
+        ...
+
+    @property
+    def null_header_values(self) -> bool:
+        """Whether the client can send a header whose value is null."""
+        ...
+
+    @property
+    def empty_records(self) -> bool:
+        """Whether the client can send a record with neither key nor value."""
+        ...
 
     def create_topic(self, topic: str, partition_count: int) -> None:
         """Create a topic with the client's own admin."""
@@ -70,7 +78,7 @@ class Driver(Protocol):
     def produce(
         self, topic: str, records: Iterable[Written], *, codec: str = "none", settings: Mapping[str, Any] | None = None
     ) -> list[int]:
-        """Produce in order with one producer, not waiting in between; return the offsets that the broker acknowledged."""
+        """Produce in order with one producer, not waiting in between; return the offsets acknowledged."""
         ...
 
     def idempotent(self) -> Mapping[str, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, ClassVar
 
 import pytest
+
 from clients.driver import TIMEOUT_S, Consumer, Driver
 from clients.groups import Member, Tally, share
 from clients.records import TIMESTAMP_FIRST_MS, Delivered, Written, by_partition, numbered, of_every_shape
@@ -44,7 +45,7 @@ def read_all(driver: Driver, topic: str, partitions: Sequence[int], count: int) 
 class ClientScenarios:
     """The scenarios; a subclass names the driver."""
 
-    make_driver: ClassVar[Callable[[str], Driver]]
+    make_driver: ClassVar[type[Any]]
 
     @pytest.fixture
     def driver(self, bootstrap: str) -> Iterator[Driver]:
