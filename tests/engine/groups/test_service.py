@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import uvloop
 
 from fleuve.adapters.memory.groups import MemoryGroupStore
 from fleuve.base.ids import GroupId, MemberId, Offset, PartitionIndex, TopicId
@@ -189,6 +190,17 @@ def test_what_members_of_all_groups_say_is_bounded_and_counted():
         assert apis.groups.stats.metadata_bytes == 0
 
     virtually(story())
+
+
+def test_timers_work_on_uvloop_too():
+    async def story():
+        async with group_apis(policy=GroupPolicy(initial_rebalance_delay_ms=20)) as apis:
+            joined = await asyncio.gather(*(apis.groups.join(GROUP, join()) for _ in range(2)))
+            assert {one.generation for one in joined} == {1}
+        async with group_apis() as apis:
+            assert (await apis.groups.join(GROUP, join())).generation == 1
+
+    uvloop.run(story())
 
 
 def test_the_first_rebalance_waits_for_its_delay():
