@@ -85,7 +85,6 @@ class Coordinator:
         self._waiting: dict[Waiter, asyncio.Future[Joined | Synced | GroupError]] = {}
         self._waiter_last = 0
         self._timer: asyncio.Handle | None = None
-        self._timer_at = 0.0  # uvloop's handles do not always know when they are due.
         # Not asked of the handle: uvloop's, for a time that has come, does not know it.
         self._timer_when = 0.0
         self._unsaved: list[Save] = []

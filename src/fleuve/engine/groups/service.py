@@ -118,7 +118,8 @@ class GroupService:
         if command.member_id == NO_MEMBER_ID:
             # The instance id in front, as Kafka does it: people look for it in lists of members.
             unique = UUID(int=self._chance.getrandbits(128), version=4)
-            member_id = MemberId(f"{command.instance_id or command.client_id}-{unique}")
+            name = command.client_id if command.instance_id is None else command.instance_id
+            member_id = MemberId(f"{name}-{unique}")
             command = replace(command, new_member_id=member_id)
             coordinator = await self._open(group_id)
         else:
