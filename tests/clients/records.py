@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from random import Random
 from typing import NamedTuple
 
 LARGE_SIZE_BYTES = 900_000
-TIMESTAMP_FIRST_MS = 1_700_000_000_000
+# Young enough to survive retention, and an hour is more than the records of any test take up.
+TIMESTAMP_FIRST_MS = int(time.time() * 1000) - 3_600_000
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
