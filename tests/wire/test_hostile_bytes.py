@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from fleuve.wire.apis import APIS
 from fleuve.wire.errors import DecodeError
 from fleuve.wire.generated import describe_log_dirs, fetch, list_groups, metadata, offset_commit, produce
+from fleuve.wire.header import decode_request_header
 from fleuve.wire.primitives import ELEMENTS_MAX, uvarint
 from support.kio_messages import kio_bytes, kio_class, kio_messages
 
@@ -106,9 +107,15 @@ def test_an_array_of_numbers_may_not_reach_past_the_end():
         describe_log_dirs.decode_request(memoryview(b"\x02\x02t\x09" + bytes(12)), 0, 2)
 
 
-def test_text_that_is_not_utf8_is_a_decode_error():
-    with pytest.raises(DecodeError):
-        metadata.decode_request(memoryview(b"\x02\x02\xff\x00\x00\x00\x00\x00"), 0, 9)
+@pytest.mark.parametrize(("version", "raw"), [(9, b"\x02\x02\xff\x00\x00\x00\x00\x00"), (4, b"\0\0\0\1\0\1\xff\0")])
+def test_text_that_is_not_utf8_is_replaced_as_kafka_does(version, raw):
+    request = metadata.decode_request(memoryview(raw), 0, version)
+    assert [topic.name for topic in request.topics or []] == ["\ufffd"]
+
+
+def test_a_client_id_that_is_not_utf8_is_replaced():
+    header, _ = decode_request_header(memoryview(b"\0\3\0\1\0\0\0\1\0\2\xfcx"))
+    assert header.client_id == "\ufffdx"
 
 
 def test_bytes_behind_the_message_are_ignored_as_kafka_does():

@@ -132,7 +132,9 @@ class Decoder:
         body = self._body
         value = "data[at:end]"
         if kind == "string":
-            value = 'str(data[at:end], "utf-8")' if self._views else "data[at:end].decode()"
+            # As Kafka: what is not UTF-8 is replaced; the name that comes of it is judged as any other.
+            text = "str(data[at:end], {})" if self._views else "data[at:end].decode({})"
+            value = text.format('"utf-8", "replace"')
         elif kind == "bytes" and self._views:
             value = "bytes(data[at:end])"
         elif kind == "records":

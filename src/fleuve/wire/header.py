@@ -2,7 +2,8 @@
 
 A header's form follows from the API and its version, so this module looks into `wire.apis`. In flexible request
 headers the client id keeps its old length prefix. ApiVersions responses always have the first response header,
-so that a client can read the answer to a version the broker does not know.
+so that a client can read the answer to a version the broker does not know. A client id that is not UTF-8 is read
+with replacement characters, as Kafka does.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def decode_request_header(view: memoryview) -> tuple[RequestHeader, int]:
             at = 10
         else:
             at = 10 + size
-            header.client_id = str(view[10:at], "utf-8")
+            header.client_id = str(view[10:at], "utf-8", "replace")
         if header.api_version >= _FLEXIBLE.get(header.api_key, _NEVER):
             tags = view[at]
             at += 1

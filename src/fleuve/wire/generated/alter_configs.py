@@ -149,7 +149,7 @@ def _decode_request_v0_to_v1(view: memoryview, at: int) -> AlterConfigsRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        alter_configs_resource.resource_name = data[at:end].decode()
+        alter_configs_resource.resource_name = data[at:end].decode("utf-8", "replace")
         at = end
         (count,) = _read_i(data, at)
         at += 4
@@ -168,7 +168,7 @@ def _decode_request_v0_to_v1(view: memoryview, at: int) -> AlterConfigsRequest:
             if size < 0:
                 raise null_refused()
             end = at + size
-            alterable_config.name = data[at:end].decode()
+            alterable_config.name = data[at:end].decode("utf-8", "replace")
             at = end
             (size,) = _read_h(data, at)
             at += 2
@@ -176,7 +176,7 @@ def _decode_request_v0_to_v1(view: memoryview, at: int) -> AlterConfigsRequest:
                 alterable_config.value = None
             else:
                 end = at + size
-                alterable_config.value = data[at:end].decode()
+                alterable_config.value = data[at:end].decode("utf-8", "replace")
                 at = end
     message.validate_only = data[at] != 0
     at += 1
@@ -206,7 +206,7 @@ def _decode_request_v2(view: memoryview, at: int) -> AlterConfigsRequest:
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        alter_configs_resource.resource_name = data[at:end].decode()
+        alter_configs_resource.resource_name = data[at:end].decode("utf-8", "replace")
         at = end
         count = data[at]
         at += 1
@@ -225,7 +225,7 @@ def _decode_request_v2(view: memoryview, at: int) -> AlterConfigsRequest:
             if not 0 < size < 128:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            alterable_config.name = data[at:end].decode()
+            alterable_config.name = data[at:end].decode("utf-8", "replace")
             at = end
             size = data[at]
             at += 1
@@ -235,7 +235,7 @@ def _decode_request_v2(view: memoryview, at: int) -> AlterConfigsRequest:
                 if size > 127:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                alterable_config.value = data[at:end].decode()
+                alterable_config.value = data[at:end].decode("utf-8", "replace")
                 at = end
             tags = data[at]
             at += 1
@@ -377,14 +377,14 @@ def _decode_response_v0_to_v1(view: memoryview, at: int, _version: int) -> Alter
             alter_configs_resource_response.error_message = None
         else:
             end = at + size
-            alter_configs_resource_response.error_message = data[at:end].decode()
+            alter_configs_resource_response.error_message = data[at:end].decode("utf-8", "replace")
             at = end
         alter_configs_resource_response.resource_type, size = _read_bh(data, at)
         at += 3
         if size < 0:
             raise null_refused()
         end = at + size
-        alter_configs_resource_response.resource_name = data[at:end].decode()
+        alter_configs_resource_response.resource_name = data[at:end].decode("utf-8", "replace")
         at = end
     if at > len(data):
         raise overrun(at, len(data))
@@ -415,14 +415,14 @@ def _decode_response_v2(view: memoryview, at: int, _version: int) -> AlterConfig
             if size > 127:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            alter_configs_resource_response.error_message = data[at:end].decode()
+            alter_configs_resource_response.error_message = data[at:end].decode("utf-8", "replace")
             at = end
         alter_configs_resource_response.resource_type, size = _read_bn(data, at)
         at += 2
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        alter_configs_resource_response.resource_name = data[at:end].decode()
+        alter_configs_resource_response.resource_name = data[at:end].decode("utf-8", "replace")
         at = end
         tags = data[at]
         at += 1

@@ -164,14 +164,14 @@ def _decode_request_v3_to_v4(view: memoryview, at: int) -> ApiVersionsRequest:
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.client_software_name = data[at:end].decode()
+    message.client_software_name = data[at:end].decode("utf-8", "replace")
     at = end
     size = data[at]
     at += 1
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.client_software_version = data[at:end].decode()
+    message.client_software_version = data[at:end].decode("utf-8", "replace")
     at = end
     tags = data[at]
     at += 1
@@ -393,7 +393,7 @@ def _decode_response_v3_to_v4(view: memoryview, at: int, _version: int) -> ApiVe
                 if not 0 < size < 128:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                supported_feature_key.name = data[at:end].decode()
+                supported_feature_key.name = data[at:end].decode("utf-8", "replace")
                 at = end
                 supported_feature_key.min_version, supported_feature_key.max_version, tags = _read_hhn(data, at)
                 at += 5
@@ -422,7 +422,7 @@ def _decode_response_v3_to_v4(view: memoryview, at: int, _version: int) -> ApiVe
                 if not 0 < size < 128:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                finalized_feature_key.name = data[at:end].decode()
+                finalized_feature_key.name = data[at:end].decode("utf-8", "replace")
                 at = end
                 finalized_feature_key.max_version_level, finalized_feature_key.min_version_level, tags = _read_hhn(
                     data, at

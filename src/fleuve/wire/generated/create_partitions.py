@@ -148,7 +148,7 @@ def _decode_request_v0_to_v1(view: memoryview, at: int) -> CreatePartitionsReque
         if size < 0:
             raise null_refused()
         end = at + size
-        create_partitions_topic.name = data[at:end].decode()
+        create_partitions_topic.name = data[at:end].decode("utf-8", "replace")
         at = end
         create_partitions_topic.count, count = _read_ii(data, at)
         at += 8
@@ -200,7 +200,7 @@ def _decode_request_v2_to_v3(view: memoryview, at: int) -> CreatePartitionsReque
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        create_partitions_topic.name = data[at:end].decode()
+        create_partitions_topic.name = data[at:end].decode("utf-8", "replace")
         at = end
         create_partitions_topic.count, count = _read_in(data, at)
         at += 5
@@ -378,7 +378,7 @@ def _decode_response_v0_to_v1(view: memoryview, at: int, _version: int) -> Creat
         if size < 0:
             raise null_refused()
         end = at + size
-        create_partitions_topic_result.name = data[at:end].decode()
+        create_partitions_topic_result.name = data[at:end].decode("utf-8", "replace")
         at = end
         create_partitions_topic_result.error_code, size = _read_hh(data, at)
         at += 4
@@ -386,7 +386,7 @@ def _decode_response_v0_to_v1(view: memoryview, at: int, _version: int) -> Creat
             create_partitions_topic_result.error_message = None
         else:
             end = at + size
-            create_partitions_topic_result.error_message = data[at:end].decode()
+            create_partitions_topic_result.error_message = data[at:end].decode("utf-8", "replace")
             at = end
     if at > len(data):
         raise overrun(at, len(data))
@@ -414,7 +414,7 @@ def _decode_response_v2_to_v3(view: memoryview, at: int, _version: int) -> Creat
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        create_partitions_topic_result.name = data[at:end].decode()
+        create_partitions_topic_result.name = data[at:end].decode("utf-8", "replace")
         at = end
         create_partitions_topic_result.error_code, size = _read_hn(data, at)
         at += 3
@@ -424,7 +424,7 @@ def _decode_response_v2_to_v3(view: memoryview, at: int, _version: int) -> Creat
             if size > 127:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            create_partitions_topic_result.error_message = data[at:end].decode()
+            create_partitions_topic_result.error_message = data[at:end].decode("utf-8", "replace")
             at = end
         tags = data[at]
         at += 1

@@ -219,7 +219,7 @@ def _decode_request_v2_to_v4(view: memoryview, at: int) -> CreateTopicsRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        creatable_topic.name = data[at:end].decode()
+        creatable_topic.name = data[at:end].decode("utf-8", "replace")
         at = end
         creatable_topic.num_partitions, creatable_topic.replication_factor, count = _read_ihi(data, at)
         at += 10
@@ -259,7 +259,7 @@ def _decode_request_v2_to_v4(view: memoryview, at: int) -> CreateTopicsRequest:
             if size < 0:
                 raise null_refused()
             end = at + size
-            creatable_topic_config.name = data[at:end].decode()
+            creatable_topic_config.name = data[at:end].decode("utf-8", "replace")
             at = end
             (size,) = _read_h(data, at)
             at += 2
@@ -267,7 +267,7 @@ def _decode_request_v2_to_v4(view: memoryview, at: int) -> CreateTopicsRequest:
                 creatable_topic_config.value = None
             else:
                 end = at + size
-                creatable_topic_config.value = data[at:end].decode()
+                creatable_topic_config.value = data[at:end].decode("utf-8", "replace")
                 at = end
     message.timeout_ms, message.validate_only = _read_if(data, at)
     at += 5
@@ -297,7 +297,7 @@ def _decode_request_v5_to_v7(view: memoryview, at: int) -> CreateTopicsRequest:
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        creatable_topic.name = data[at:end].decode()
+        creatable_topic.name = data[at:end].decode("utf-8", "replace")
         at = end
         creatable_topic.num_partitions, creatable_topic.replication_factor, count = _read_ihn(data, at)
         at += 7
@@ -341,7 +341,7 @@ def _decode_request_v5_to_v7(view: memoryview, at: int) -> CreateTopicsRequest:
             if not 0 < size < 128:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            creatable_topic_config.name = data[at:end].decode()
+            creatable_topic_config.name = data[at:end].decode("utf-8", "replace")
             at = end
             size = data[at]
             at += 1
@@ -351,7 +351,7 @@ def _decode_request_v5_to_v7(view: memoryview, at: int) -> CreateTopicsRequest:
                 if size > 127:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                creatable_topic_config.value = data[at:end].decode()
+                creatable_topic_config.value = data[at:end].decode("utf-8", "replace")
                 at = end
             tags = data[at]
             at += 1
@@ -603,7 +603,7 @@ def _decode_response_v2_to_v4(view: memoryview, at: int, _version: int) -> Creat
         if size < 0:
             raise null_refused()
         end = at + size
-        creatable_topic_result.name = data[at:end].decode()
+        creatable_topic_result.name = data[at:end].decode("utf-8", "replace")
         at = end
         creatable_topic_result.topic_id = ZERO_UUID
         creatable_topic_result.error_code, size = _read_hh(data, at)
@@ -612,7 +612,7 @@ def _decode_response_v2_to_v4(view: memoryview, at: int, _version: int) -> Creat
             creatable_topic_result.error_message = None
         else:
             end = at + size
-            creatable_topic_result.error_message = data[at:end].decode()
+            creatable_topic_result.error_message = data[at:end].decode("utf-8", "replace")
             at = end
         creatable_topic_result.topic_config_error_code = 0
         creatable_topic_result.num_partitions = -1
@@ -644,7 +644,7 @@ def _decode_response_v5_to_v7(view: memoryview, at: int, version: int) -> Create
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        creatable_topic_result.name = data[at:end].decode()
+        creatable_topic_result.name = data[at:end].decode("utf-8", "replace")
         at = end
         creatable_topic_result.topic_id = ZERO_UUID
         if version >= 7:
@@ -659,7 +659,7 @@ def _decode_response_v5_to_v7(view: memoryview, at: int, version: int) -> Create
             if size > 127:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            creatable_topic_result.error_message = data[at:end].decode()
+            creatable_topic_result.error_message = data[at:end].decode("utf-8", "replace")
             at = end
         creatable_topic_result.topic_config_error_code = 0
         creatable_topic_result.num_partitions, creatable_topic_result.replication_factor, count = _read_ihn(data, at)
@@ -682,7 +682,7 @@ def _decode_response_v5_to_v7(view: memoryview, at: int, version: int) -> Create
                 if not 0 < size < 128:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                creatable_topic_configs.name = data[at:end].decode()
+                creatable_topic_configs.name = data[at:end].decode("utf-8", "replace")
                 at = end
                 size = data[at]
                 at += 1
@@ -692,7 +692,7 @@ def _decode_response_v5_to_v7(view: memoryview, at: int, version: int) -> Create
                     if size > 127:
                         size, at = string_size(data, at, size)
                     end = at + size - 1
-                    creatable_topic_configs.value = data[at:end].decode()
+                    creatable_topic_configs.value = data[at:end].decode("utf-8", "replace")
                     at = end
                 (
                     creatable_topic_configs.read_only,

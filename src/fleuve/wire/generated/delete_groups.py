@@ -101,7 +101,7 @@ def _decode_request_v0_to_v1(view: memoryview, at: int) -> DeleteGroupsRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        groups_name_item = data[at:end].decode()
+        groups_name_item = data[at:end].decode("utf-8", "replace")
         at = end
         groups_names.append(groups_name_item)
     if at > len(data):
@@ -128,7 +128,7 @@ def _decode_request_v2(view: memoryview, at: int) -> DeleteGroupsRequest:
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        groups_name_item = data[at:end].decode()
+        groups_name_item = data[at:end].decode("utf-8", "replace")
         at = end
         groups_names.append(groups_name_item)
     tags = data[at]
@@ -234,7 +234,7 @@ def _decode_response_v0_to_v1(view: memoryview, at: int, _version: int) -> Delet
         if size < 0:
             raise null_refused()
         end = at + size
-        deletable_group_result.group_id = data[at:end].decode()
+        deletable_group_result.group_id = data[at:end].decode("utf-8", "replace")
         at = end
         (deletable_group_result.error_code,) = _read_h(data, at)
         at += 2
@@ -264,7 +264,7 @@ def _decode_response_v2(view: memoryview, at: int, _version: int) -> DeleteGroup
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        deletable_group_result.group_id = data[at:end].decode()
+        deletable_group_result.group_id = data[at:end].decode("utf-8", "replace")
         at = end
         deletable_group_result.error_code, tags = _read_hn(data, at)
         at += 3

@@ -158,7 +158,7 @@ def _decode_request_v0_to_v1(view: memoryview, at: int) -> DeleteRecordsRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        delete_records_topic.name = data[at:end].decode()
+        delete_records_topic.name = data[at:end].decode("utf-8", "replace")
         at = end
         (count,) = _read_i(data, at)
         at += 4
@@ -202,7 +202,7 @@ def _decode_request_v2(view: memoryview, at: int) -> DeleteRecordsRequest:
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        delete_records_topic.name = data[at:end].decode()
+        delete_records_topic.name = data[at:end].decode("utf-8", "replace")
         at = end
         count = data[at]
         at += 1
@@ -359,7 +359,7 @@ def _decode_response_v0_to_v1(view: memoryview, at: int, _version: int) -> Delet
         if size < 0:
             raise null_refused()
         end = at + size
-        delete_records_topic_result.name = data[at:end].decode()
+        delete_records_topic_result.name = data[at:end].decode("utf-8", "replace")
         at = end
         (count,) = _read_i(data, at)
         at += 4
@@ -405,7 +405,7 @@ def _decode_response_v2(view: memoryview, at: int, _version: int) -> DeleteRecor
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        delete_records_topic_result.name = data[at:end].decode()
+        delete_records_topic_result.name = data[at:end].decode("utf-8", "replace")
         at = end
         count = data[at]
         at += 1

@@ -129,7 +129,7 @@ def _decode_request_v1_to_v3(view: memoryview, at: int) -> DeleteTopicsRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        topic_name_item = data[at:end].decode()
+        topic_name_item = data[at:end].decode("utf-8", "replace")
         at = end
         topic_names.append(topic_name_item)
     message.topics = []
@@ -159,7 +159,7 @@ def _decode_request_v4_to_v5(view: memoryview, at: int) -> DeleteTopicsRequest:
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        topic_name_item = data[at:end].decode()
+        topic_name_item = data[at:end].decode("utf-8", "replace")
         at = end
         topic_names.append(topic_name_item)
     message.topics = []
@@ -197,7 +197,7 @@ def _decode_request_v6(view: memoryview, at: int) -> DeleteTopicsRequest:
             if size > 127:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            delete_topic_state.name = data[at:end].decode()
+            delete_topic_state.name = data[at:end].decode("utf-8", "replace")
             at = end
         raw, tags = _read_un(data, at)
         at += 17
@@ -378,7 +378,7 @@ def _decode_response_v1_to_v3(view: memoryview, at: int, _version: int) -> Delet
         if size < 0:
             raise null_refused()
         end = at + size
-        deletable_topic_result.name = data[at:end].decode()
+        deletable_topic_result.name = data[at:end].decode("utf-8", "replace")
         at = end
         deletable_topic_result.topic_id = ZERO_UUID
         deletable_topic_result.error_message = None
@@ -410,7 +410,7 @@ def _decode_response_v4_to_v5(view: memoryview, at: int, version: int) -> Delete
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        deletable_topic_result.name = data[at:end].decode()
+        deletable_topic_result.name = data[at:end].decode("utf-8", "replace")
         at = end
         deletable_topic_result.topic_id = ZERO_UUID
         (deletable_topic_result.error_code,) = _read_h(data, at)
@@ -425,7 +425,7 @@ def _decode_response_v4_to_v5(view: memoryview, at: int, version: int) -> Delete
                 if size > 127:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                deletable_topic_result.error_message = data[at:end].decode()
+                deletable_topic_result.error_message = data[at:end].decode("utf-8", "replace")
                 at = end
         tags = data[at]
         at += 1
@@ -464,7 +464,7 @@ def _decode_response_v6(view: memoryview, at: int, _version: int) -> DeleteTopic
             if size > 127:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            deletable_topic_result.name = data[at:end].decode()
+            deletable_topic_result.name = data[at:end].decode("utf-8", "replace")
             at = end
         raw, deletable_topic_result.error_code, size = _read_uhn(data, at)
         at += 19
@@ -475,7 +475,7 @@ def _decode_response_v6(view: memoryview, at: int, _version: int) -> DeleteTopic
             if size > 127:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            deletable_topic_result.error_message = data[at:end].decode()
+            deletable_topic_result.error_message = data[at:end].decode("utf-8", "replace")
             at = end
         tags = data[at]
         at += 1

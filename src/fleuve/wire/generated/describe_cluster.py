@@ -280,7 +280,7 @@ def _decode_response_v0_to_v2(view: memoryview, at: int, version: int) -> Descri
         if size > 127:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        message.error_message = data[at:end].decode()
+        message.error_message = data[at:end].decode("utf-8", "replace")
         at = end
     message.endpoint_type = 1
     if version >= 1:
@@ -291,7 +291,7 @@ def _decode_response_v0_to_v2(view: memoryview, at: int, version: int) -> Descri
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.cluster_id = data[at:end].decode()
+    message.cluster_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.controller_id, count = _read_in(data, at)
     at += 5
@@ -310,7 +310,7 @@ def _decode_response_v0_to_v2(view: memoryview, at: int, version: int) -> Descri
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        describe_cluster_broker.host = data[at:end].decode()
+        describe_cluster_broker.host = data[at:end].decode("utf-8", "replace")
         at = end
         describe_cluster_broker.port, size = _read_in(data, at)
         at += 5
@@ -320,7 +320,7 @@ def _decode_response_v0_to_v2(view: memoryview, at: int, version: int) -> Descri
             if size > 127:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            describe_cluster_broker.rack = data[at:end].decode()
+            describe_cluster_broker.rack = data[at:end].decode("utf-8", "replace")
             at = end
         describe_cluster_broker.is_fenced = False
         if version >= 2:

@@ -199,7 +199,7 @@ def _decode_request_v1_to_v2(view: memoryview, at: int) -> DescribeConfigsReques
         if size < 0:
             raise null_refused()
         end = at + size
-        describe_configs_resource.resource_name = data[at:end].decode()
+        describe_configs_resource.resource_name = data[at:end].decode("utf-8", "replace")
         at = end
         (count,) = _read_i(data, at)
         at += 4
@@ -217,7 +217,7 @@ def _decode_request_v1_to_v2(view: memoryview, at: int) -> DescribeConfigsReques
                 if size < 0:
                     raise null_refused()
                 end = at + size
-                configuration_key_item = data[at:end].decode()
+                configuration_key_item = data[at:end].decode("utf-8", "replace")
                 at = end
                 configuration_keys.append(configuration_key_item)
     message.include_documentation = False
@@ -249,7 +249,7 @@ def _decode_request_v3(view: memoryview, at: int) -> DescribeConfigsRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        describe_configs_resource.resource_name = data[at:end].decode()
+        describe_configs_resource.resource_name = data[at:end].decode("utf-8", "replace")
         at = end
         (count,) = _read_i(data, at)
         at += 4
@@ -267,7 +267,7 @@ def _decode_request_v3(view: memoryview, at: int) -> DescribeConfigsRequest:
                 if size < 0:
                     raise null_refused()
                 end = at + size
-                configuration_key_item = data[at:end].decode()
+                configuration_key_item = data[at:end].decode("utf-8", "replace")
                 at = end
                 configuration_keys.append(configuration_key_item)
     message.include_synonyms, message.include_documentation = _read_ff(data, at)
@@ -298,7 +298,7 @@ def _decode_request_v4(view: memoryview, at: int) -> DescribeConfigsRequest:
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        describe_configs_resource.resource_name = data[at:end].decode()
+        describe_configs_resource.resource_name = data[at:end].decode("utf-8", "replace")
         at = end
         count = data[at]
         at += 1
@@ -318,7 +318,7 @@ def _decode_request_v4(view: memoryview, at: int) -> DescribeConfigsRequest:
                 if not 0 < size < 128:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                configuration_key_item = data[at:end].decode()
+                configuration_key_item = data[at:end].decode("utf-8", "replace")
                 at = end
                 configuration_keys.append(configuration_key_item)
         tags = data[at]
@@ -568,14 +568,14 @@ def _decode_response_v1_to_v3(view: memoryview, at: int, version: int) -> Descri
             describe_configs_result.error_message = None
         else:
             end = at + size
-            describe_configs_result.error_message = data[at:end].decode()
+            describe_configs_result.error_message = data[at:end].decode("utf-8", "replace")
             at = end
         describe_configs_result.resource_type, size = _read_bh(data, at)
         at += 3
         if size < 0:
             raise null_refused()
         end = at + size
-        describe_configs_result.resource_name = data[at:end].decode()
+        describe_configs_result.resource_name = data[at:end].decode("utf-8", "replace")
         at = end
         (count,) = _read_i(data, at)
         at += 4
@@ -594,7 +594,7 @@ def _decode_response_v1_to_v3(view: memoryview, at: int, version: int) -> Descri
             if size < 0:
                 raise null_refused()
             end = at + size
-            describe_configs_resource_result.name = data[at:end].decode()
+            describe_configs_resource_result.name = data[at:end].decode("utf-8", "replace")
             at = end
             (size,) = _read_h(data, at)
             at += 2
@@ -602,7 +602,7 @@ def _decode_response_v1_to_v3(view: memoryview, at: int, version: int) -> Descri
                 describe_configs_resource_result.value = None
             else:
                 end = at + size
-                describe_configs_resource_result.value = data[at:end].decode()
+                describe_configs_resource_result.value = data[at:end].decode("utf-8", "replace")
                 at = end
             (
                 describe_configs_resource_result.read_only,
@@ -626,7 +626,7 @@ def _decode_response_v1_to_v3(view: memoryview, at: int, version: int) -> Descri
                 if size < 0:
                     raise null_refused()
                 end = at + size
-                describe_configs_synonym.name = data[at:end].decode()
+                describe_configs_synonym.name = data[at:end].decode("utf-8", "replace")
                 at = end
                 (size,) = _read_h(data, at)
                 at += 2
@@ -634,7 +634,7 @@ def _decode_response_v1_to_v3(view: memoryview, at: int, version: int) -> Descri
                     describe_configs_synonym.value = None
                 else:
                     end = at + size
-                    describe_configs_synonym.value = data[at:end].decode()
+                    describe_configs_synonym.value = data[at:end].decode("utf-8", "replace")
                     at = end
                 (describe_configs_synonym.source,) = _read_b(data, at)
                 at += 1
@@ -650,7 +650,7 @@ def _decode_response_v1_to_v3(view: memoryview, at: int, version: int) -> Descri
                     describe_configs_resource_result.documentation = None
                 else:
                     end = at + size
-                    describe_configs_resource_result.documentation = data[at:end].decode()
+                    describe_configs_resource_result.documentation = data[at:end].decode("utf-8", "replace")
                     at = end
     if at > len(data):
         raise overrun(at, len(data))
@@ -681,14 +681,14 @@ def _decode_response_v4(view: memoryview, at: int, _version: int) -> DescribeCon
             if size > 127:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            describe_configs_result.error_message = data[at:end].decode()
+            describe_configs_result.error_message = data[at:end].decode("utf-8", "replace")
             at = end
         describe_configs_result.resource_type, size = _read_bn(data, at)
         at += 2
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        describe_configs_result.resource_name = data[at:end].decode()
+        describe_configs_result.resource_name = data[at:end].decode("utf-8", "replace")
         at = end
         count = data[at]
         at += 1
@@ -707,7 +707,7 @@ def _decode_response_v4(view: memoryview, at: int, _version: int) -> DescribeCon
             if not 0 < size < 128:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            describe_configs_resource_result.name = data[at:end].decode()
+            describe_configs_resource_result.name = data[at:end].decode("utf-8", "replace")
             at = end
             size = data[at]
             at += 1
@@ -717,7 +717,7 @@ def _decode_response_v4(view: memoryview, at: int, _version: int) -> DescribeCon
                 if size > 127:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                describe_configs_resource_result.value = data[at:end].decode()
+                describe_configs_resource_result.value = data[at:end].decode("utf-8", "replace")
                 at = end
             (
                 describe_configs_resource_result.read_only,
@@ -741,7 +741,7 @@ def _decode_response_v4(view: memoryview, at: int, _version: int) -> DescribeCon
                 if not 0 < size < 128:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                describe_configs_synonym.name = data[at:end].decode()
+                describe_configs_synonym.name = data[at:end].decode("utf-8", "replace")
                 at = end
                 size = data[at]
                 at += 1
@@ -751,7 +751,7 @@ def _decode_response_v4(view: memoryview, at: int, _version: int) -> DescribeCon
                     if size > 127:
                         size, at = string_size(data, at, size)
                     end = at + size - 1
-                    describe_configs_synonym.value = data[at:end].decode()
+                    describe_configs_synonym.value = data[at:end].decode("utf-8", "replace")
                     at = end
                 describe_configs_synonym.source, tags = _read_bn(data, at)
                 at += 2
@@ -765,7 +765,7 @@ def _decode_response_v4(view: memoryview, at: int, _version: int) -> DescribeCon
                 if size > 127:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                describe_configs_resource_result.documentation = data[at:end].decode()
+                describe_configs_resource_result.documentation = data[at:end].decode("utf-8", "replace")
                 at = end
             tags = data[at]
             at += 1

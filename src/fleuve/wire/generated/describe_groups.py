@@ -153,7 +153,7 @@ def _decode_request_v0_to_v2(view: memoryview, at: int) -> DescribeGroupsRequest
         if size < 0:
             raise null_refused()
         end = at + size
-        group_item = data[at:end].decode()
+        group_item = data[at:end].decode("utf-8", "replace")
         at = end
         groups.append(group_item)
     message.include_authorized_operations = False
@@ -181,7 +181,7 @@ def _decode_request_v3_to_v4(view: memoryview, at: int) -> DescribeGroupsRequest
         if size < 0:
             raise null_refused()
         end = at + size
-        group_item = data[at:end].decode()
+        group_item = data[at:end].decode("utf-8", "replace")
         at = end
         groups.append(group_item)
     message.include_authorized_operations = data[at] != 0
@@ -210,7 +210,7 @@ def _decode_request_v5_to_v6(view: memoryview, at: int) -> DescribeGroupsRequest
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        group_item = data[at:end].decode()
+        group_item = data[at:end].decode("utf-8", "replace")
         at = end
         groups.append(group_item)
     message.include_authorized_operations, tags = _read_fn(data, at)
@@ -490,28 +490,28 @@ def _decode_response_v0_to_v4(view: memoryview, at: int, version: int) -> Descri
         if size < 0:
             raise null_refused()
         end = at + size
-        described_group.group_id = data[at:end].decode()
+        described_group.group_id = data[at:end].decode("utf-8", "replace")
         at = end
         (size,) = _read_h(data, at)
         at += 2
         if size < 0:
             raise null_refused()
         end = at + size
-        described_group.group_state = data[at:end].decode()
+        described_group.group_state = data[at:end].decode("utf-8", "replace")
         at = end
         (size,) = _read_h(data, at)
         at += 2
         if size < 0:
             raise null_refused()
         end = at + size
-        described_group.protocol_type = data[at:end].decode()
+        described_group.protocol_type = data[at:end].decode("utf-8", "replace")
         at = end
         (size,) = _read_h(data, at)
         at += 2
         if size < 0:
             raise null_refused()
         end = at + size
-        described_group.protocol_data = data[at:end].decode()
+        described_group.protocol_data = data[at:end].decode("utf-8", "replace")
         at = end
         (count,) = _read_i(data, at)
         at += 4
@@ -530,7 +530,7 @@ def _decode_response_v0_to_v4(view: memoryview, at: int, version: int) -> Descri
             if size < 0:
                 raise null_refused()
             end = at + size
-            described_group_member.member_id = data[at:end].decode()
+            described_group_member.member_id = data[at:end].decode("utf-8", "replace")
             at = end
             described_group_member.group_instance_id = None
             if version >= 4:
@@ -540,21 +540,21 @@ def _decode_response_v0_to_v4(view: memoryview, at: int, version: int) -> Descri
                     described_group_member.group_instance_id = None
                 else:
                     end = at + size
-                    described_group_member.group_instance_id = data[at:end].decode()
+                    described_group_member.group_instance_id = data[at:end].decode("utf-8", "replace")
                     at = end
             (size,) = _read_h(data, at)
             at += 2
             if size < 0:
                 raise null_refused()
             end = at + size
-            described_group_member.client_id = data[at:end].decode()
+            described_group_member.client_id = data[at:end].decode("utf-8", "replace")
             at = end
             (size,) = _read_h(data, at)
             at += 2
             if size < 0:
                 raise null_refused()
             end = at + size
-            described_group_member.client_host = data[at:end].decode()
+            described_group_member.client_host = data[at:end].decode("utf-8", "replace")
             at = end
             (size,) = _read_i(data, at)
             at += 4
@@ -607,35 +607,35 @@ def _decode_response_v5_to_v6(view: memoryview, at: int, version: int) -> Descri
                 if size > 127:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                described_group.error_message = data[at:end].decode()
+                described_group.error_message = data[at:end].decode("utf-8", "replace")
                 at = end
         size = data[at]
         at += 1
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        described_group.group_id = data[at:end].decode()
+        described_group.group_id = data[at:end].decode("utf-8", "replace")
         at = end
         size = data[at]
         at += 1
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        described_group.group_state = data[at:end].decode()
+        described_group.group_state = data[at:end].decode("utf-8", "replace")
         at = end
         size = data[at]
         at += 1
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        described_group.protocol_type = data[at:end].decode()
+        described_group.protocol_type = data[at:end].decode("utf-8", "replace")
         at = end
         size = data[at]
         at += 1
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        described_group.protocol_data = data[at:end].decode()
+        described_group.protocol_data = data[at:end].decode("utf-8", "replace")
         at = end
         count = data[at]
         at += 1
@@ -654,7 +654,7 @@ def _decode_response_v5_to_v6(view: memoryview, at: int, version: int) -> Descri
             if not 0 < size < 128:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            described_group_member.member_id = data[at:end].decode()
+            described_group_member.member_id = data[at:end].decode("utf-8", "replace")
             at = end
             size = data[at]
             at += 1
@@ -664,21 +664,21 @@ def _decode_response_v5_to_v6(view: memoryview, at: int, version: int) -> Descri
                 if size > 127:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                described_group_member.group_instance_id = data[at:end].decode()
+                described_group_member.group_instance_id = data[at:end].decode("utf-8", "replace")
                 at = end
             size = data[at]
             at += 1
             if not 0 < size < 128:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            described_group_member.client_id = data[at:end].decode()
+            described_group_member.client_id = data[at:end].decode("utf-8", "replace")
             at = end
             size = data[at]
             at += 1
             if not 0 < size < 128:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            described_group_member.client_host = data[at:end].decode()
+            described_group_member.client_host = data[at:end].decode("utf-8", "replace")
             at = end
             size = data[at]
             at += 1

@@ -173,7 +173,7 @@ def _decode_request_v1(view: memoryview, at: int) -> DescribeLogDirsRequest:
             if size < 0:
                 raise null_refused()
             end = at + size
-            describable_log_dir_topic.topic = data[at:end].decode()
+            describable_log_dir_topic.topic = data[at:end].decode("utf-8", "replace")
             at = end
             (count,) = _read_i(data, at)
             at += 4
@@ -213,7 +213,7 @@ def _decode_request_v2_to_v5(view: memoryview, at: int) -> DescribeLogDirsReques
             if not 0 < size < 128:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            describable_log_dir_topic.topic = data[at:end].decode()
+            describable_log_dir_topic.topic = data[at:end].decode("utf-8", "replace")
             at = end
             count = data[at]
             at += 1
@@ -521,7 +521,7 @@ def _decode_response_v1(view: memoryview, at: int, _version: int) -> DescribeLog
         if size < 0:
             raise null_refused()
         end = at + size
-        describe_log_dirs_result.log_dir = data[at:end].decode()
+        describe_log_dirs_result.log_dir = data[at:end].decode("utf-8", "replace")
         at = end
         (count,) = _read_i(data, at)
         at += 4
@@ -540,7 +540,7 @@ def _decode_response_v1(view: memoryview, at: int, _version: int) -> DescribeLog
             if size < 0:
                 raise null_refused()
             end = at + size
-            describe_log_dirs_topic.name = data[at:end].decode()
+            describe_log_dirs_topic.name = data[at:end].decode("utf-8", "replace")
             at = end
             (count,) = _read_i(data, at)
             at += 4
@@ -596,7 +596,7 @@ def _decode_response_v2_to_v5(view: memoryview, at: int, version: int) -> Descri
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        describe_log_dirs_result.log_dir = data[at:end].decode()
+        describe_log_dirs_result.log_dir = data[at:end].decode("utf-8", "replace")
         at = end
         count = data[at]
         at += 1
@@ -615,7 +615,7 @@ def _decode_response_v2_to_v5(view: memoryview, at: int, version: int) -> Descri
             if not 0 < size < 128:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            describe_log_dirs_topic.name = data[at:end].decode()
+            describe_log_dirs_topic.name = data[at:end].decode("utf-8", "replace")
             at = end
             count = data[at]
             at += 1

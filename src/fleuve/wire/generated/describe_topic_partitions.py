@@ -188,7 +188,7 @@ def _decode_request_v0(view: memoryview, at: int) -> DescribeTopicPartitionsRequ
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        topic_request.name = data[at:end].decode()
+        topic_request.name = data[at:end].decode("utf-8", "replace")
         at = end
         tags = data[at]
         at += 1
@@ -205,7 +205,7 @@ def _decode_request_v0(view: memoryview, at: int) -> DescribeTopicPartitionsRequ
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        cursor.topic_name = data[at:end].decode()
+        cursor.topic_name = data[at:end].decode("utf-8", "replace")
         at = end
         cursor.partition_index, tags = _read_in(data, at)
         at += 5
@@ -340,7 +340,7 @@ def _decode_response_v0(view: memoryview, at: int, _version: int) -> DescribeTop
             if size > 127:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            describe_topic_partitions_response_topic.name = data[at:end].decode()
+            describe_topic_partitions_response_topic.name = data[at:end].decode("utf-8", "replace")
             at = end
         raw, describe_topic_partitions_response_topic.is_internal, count = _read_ufn(data, at)
         at += 18
@@ -437,7 +437,7 @@ def _decode_response_v0(view: memoryview, at: int, _version: int) -> DescribeTop
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        cursor.topic_name = data[at:end].decode()
+        cursor.topic_name = data[at:end].decode("utf-8", "replace")
         at = end
         cursor.partition_index, tags = _read_in(data, at)
         at += 5

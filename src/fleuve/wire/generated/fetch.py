@@ -400,7 +400,7 @@ def _decode_request_v4(view: memoryview, at: int) -> FetchRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        fetch_topic.topic = data[at:end].decode()
+        fetch_topic.topic = data[at:end].decode("utf-8", "replace")
         at = end
         fetch_topic.topic_id = ZERO_UUID
         (count,) = _read_i(data, at)
@@ -458,7 +458,7 @@ def _decode_request_v5_to_v6(view: memoryview, at: int) -> FetchRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        fetch_topic.topic = data[at:end].decode()
+        fetch_topic.topic = data[at:end].decode("utf-8", "replace")
         at = end
         fetch_topic.topic_id = ZERO_UUID
         (count,) = _read_i(data, at)
@@ -523,7 +523,7 @@ def _decode_request_v7_to_v8(view: memoryview, at: int) -> FetchRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        fetch_topic.topic = data[at:end].decode()
+        fetch_topic.topic = data[at:end].decode("utf-8", "replace")
         at = end
         fetch_topic.topic_id = ZERO_UUID
         (count,) = _read_i(data, at)
@@ -566,7 +566,7 @@ def _decode_request_v7_to_v8(view: memoryview, at: int) -> FetchRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        forgotten_topic.topic = data[at:end].decode()
+        forgotten_topic.topic = data[at:end].decode("utf-8", "replace")
         at = end
         forgotten_topic.topic_id = ZERO_UUID
         (count,) = _read_i(data, at)
@@ -616,7 +616,7 @@ def _decode_request_v9_to_v10(view: memoryview, at: int) -> FetchRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        fetch_topic.topic = data[at:end].decode()
+        fetch_topic.topic = data[at:end].decode("utf-8", "replace")
         at = end
         fetch_topic.topic_id = ZERO_UUID
         (count,) = _read_i(data, at)
@@ -659,7 +659,7 @@ def _decode_request_v9_to_v10(view: memoryview, at: int) -> FetchRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        forgotten_topic.topic = data[at:end].decode()
+        forgotten_topic.topic = data[at:end].decode("utf-8", "replace")
         at = end
         forgotten_topic.topic_id = ZERO_UUID
         (count,) = _read_i(data, at)
@@ -709,7 +709,7 @@ def _decode_request_v11(view: memoryview, at: int) -> FetchRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        fetch_topic.topic = data[at:end].decode()
+        fetch_topic.topic = data[at:end].decode("utf-8", "replace")
         at = end
         fetch_topic.topic_id = ZERO_UUID
         (count,) = _read_i(data, at)
@@ -752,7 +752,7 @@ def _decode_request_v11(view: memoryview, at: int) -> FetchRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        forgotten_topic.topic = data[at:end].decode()
+        forgotten_topic.topic = data[at:end].decode("utf-8", "replace")
         at = end
         forgotten_topic.topic_id = ZERO_UUID
         (count,) = _read_i(data, at)
@@ -769,7 +769,7 @@ def _decode_request_v11(view: memoryview, at: int) -> FetchRequest:
     if size < 0:
         raise null_refused()
     end = at + size
-    message.rack_id = data[at:end].decode()
+    message.rack_id = data[at:end].decode("utf-8", "replace")
     at = end
     if at > len(data):
         raise overrun(at, len(data))
@@ -808,7 +808,7 @@ def _decode_request_v12(view: memoryview, at: int) -> FetchRequest:
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        fetch_topic.topic = data[at:end].decode()
+        fetch_topic.topic = data[at:end].decode("utf-8", "replace")
         at = end
         fetch_topic.topic_id = ZERO_UUID
         count = data[at]
@@ -858,7 +858,7 @@ def _decode_request_v12(view: memoryview, at: int) -> FetchRequest:
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        forgotten_topic.topic = data[at:end].decode()
+        forgotten_topic.topic = data[at:end].decode("utf-8", "replace")
         at = end
         forgotten_topic.topic_id = ZERO_UUID
         count = data[at]
@@ -879,7 +879,7 @@ def _decode_request_v12(view: memoryview, at: int) -> FetchRequest:
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.rack_id = data[at:end].decode()
+    message.rack_id = data[at:end].decode("utf-8", "replace")
     at = end
     tags = data[at]
     at += 1
@@ -895,7 +895,7 @@ def _decode_request_v12(view: memoryview, at: int) -> FetchRequest:
                 if size > 127:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                message.cluster_id = data[at:end].decode()
+                message.cluster_id = data[at:end].decode("utf-8", "replace")
                 at = end
         at = after
     if at > len(data):
@@ -994,7 +994,7 @@ def _decode_request_v13_to_v14(view: memoryview, at: int) -> FetchRequest:
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.rack_id = data[at:end].decode()
+    message.rack_id = data[at:end].decode("utf-8", "replace")
     at = end
     tags = data[at]
     at += 1
@@ -1010,7 +1010,7 @@ def _decode_request_v13_to_v14(view: memoryview, at: int) -> FetchRequest:
                 if size > 127:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                message.cluster_id = data[at:end].decode()
+                message.cluster_id = data[at:end].decode("utf-8", "replace")
                 at = end
         at = after
     if at > len(data):
@@ -1109,7 +1109,7 @@ def _decode_request_v15_to_v16(view: memoryview, at: int) -> FetchRequest:
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.rack_id = data[at:end].decode()
+    message.rack_id = data[at:end].decode("utf-8", "replace")
     at = end
     tags = data[at]
     at += 1
@@ -1125,7 +1125,7 @@ def _decode_request_v15_to_v16(view: memoryview, at: int) -> FetchRequest:
                 if size > 127:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                message.cluster_id = data[at:end].decode()
+                message.cluster_id = data[at:end].decode("utf-8", "replace")
                 at = end
         if 1 in starts:
             at = starts[1]
@@ -1237,7 +1237,7 @@ def _decode_request_v17(view: memoryview, at: int) -> FetchRequest:
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.rack_id = data[at:end].decode()
+    message.rack_id = data[at:end].decode("utf-8", "replace")
     at = end
     tags = data[at]
     at += 1
@@ -1253,7 +1253,7 @@ def _decode_request_v17(view: memoryview, at: int) -> FetchRequest:
                 if size > 127:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                message.cluster_id = data[at:end].decode()
+                message.cluster_id = data[at:end].decode("utf-8", "replace")
                 at = end
         if 1 in starts_2:
             at = starts_2[1]
@@ -1369,7 +1369,7 @@ def _decode_request_v18(view: memoryview, at: int) -> FetchRequest:
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.rack_id = data[at:end].decode()
+    message.rack_id = data[at:end].decode("utf-8", "replace")
     at = end
     tags = data[at]
     at += 1
@@ -1385,7 +1385,7 @@ def _decode_request_v18(view: memoryview, at: int) -> FetchRequest:
                 if size > 127:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                message.cluster_id = data[at:end].decode()
+                message.cluster_id = data[at:end].decode("utf-8", "replace")
                 at = end
         if 1 in starts_2:
             at = starts_2[1]
@@ -2259,7 +2259,7 @@ def _decode_response_v4_to_v11(view: memoryview, at: int, version: int) -> Fetch
         if size < 0:
             raise null_refused()
         end = at + size
-        fetchable_topic_response.topic = str(data[at:end], "utf-8")
+        fetchable_topic_response.topic = str(data[at:end], "utf-8", "replace")
         at = end
         fetchable_topic_response.topic_id = ZERO_UUID
         (count,) = _read_i(data, at)
@@ -2344,7 +2344,7 @@ def _decode_response_v12_to_v15(view: memoryview, at: int, version: int) -> Fetc
             if not 0 < size < 128:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            fetchable_topic_response.topic = str(data[at:end], "utf-8")
+            fetchable_topic_response.topic = str(data[at:end], "utf-8", "replace")
             at = end
         fetchable_topic_response.topic_id = ZERO_UUID
         if version >= 13:
@@ -2565,7 +2565,7 @@ def _decode_response_v16_to_v18(view: memoryview, at: int, _version: int) -> Fet
                 if not 0 < size < 128:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                node_endpoint.host = str(data[at:end], "utf-8")
+                node_endpoint.host = str(data[at:end], "utf-8", "replace")
                 at = end
                 node_endpoint.port, size = _read_in(data, at)
                 at += 5
@@ -2575,7 +2575,7 @@ def _decode_response_v16_to_v18(view: memoryview, at: int, _version: int) -> Fet
                     if size > 127:
                         size, at = string_size(data, at, size)
                     end = at + size - 1
-                    node_endpoint.rack = str(data[at:end], "utf-8")
+                    node_endpoint.rack = str(data[at:end], "utf-8", "replace")
                     at = end
                 tags = data[at]
                 at += 1

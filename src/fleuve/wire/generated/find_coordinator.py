@@ -115,7 +115,7 @@ def _decode_request_v0(view: memoryview, at: int) -> FindCoordinatorRequest:
     if size < 0:
         raise null_refused()
     end = at + size
-    message.key = data[at:end].decode()
+    message.key = data[at:end].decode("utf-8", "replace")
     at = end
     message.key_type = 0
     message.coordinator_keys = []
@@ -132,7 +132,7 @@ def _decode_request_v1_to_v2(view: memoryview, at: int) -> FindCoordinatorReques
     if size < 0:
         raise null_refused()
     end = at + size
-    message.key = data[at:end].decode()
+    message.key = data[at:end].decode("utf-8", "replace")
     at = end
     message.coordinator_keys = []
     (message.key_type,) = _read_b(data, at)
@@ -150,7 +150,7 @@ def _decode_request_v3(view: memoryview, at: int) -> FindCoordinatorRequest:
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.key = data[at:end].decode()
+    message.key = data[at:end].decode("utf-8", "replace")
     at = end
     message.coordinator_keys = []
     message.key_type, tags = _read_bn(data, at)
@@ -182,7 +182,7 @@ def _decode_request_v4_to_v6(view: memoryview, at: int) -> FindCoordinatorReques
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        coordinator_key_item = data[at:end].decode()
+        coordinator_key_item = data[at:end].decode("utf-8", "replace")
         at = end
         coordinator_keys.append(coordinator_key_item)
     tags = data[at]
@@ -339,14 +339,14 @@ def _decode_response_v0_to_v2(view: memoryview, at: int, version: int) -> FindCo
             message.error_message = None
         else:
             end = at + size
-            message.error_message = data[at:end].decode()
+            message.error_message = data[at:end].decode("utf-8", "replace")
             at = end
     message.node_id, size = _read_ih(data, at)
     at += 6
     if size < 0:
         raise null_refused()
     end = at + size
-    message.host = data[at:end].decode()
+    message.host = data[at:end].decode("utf-8", "replace")
     at = end
     message.coordinators = []
     (message.port,) = _read_i(data, at)
@@ -376,7 +376,7 @@ def _decode_response_v3_to_v6(view: memoryview, at: int, version: int) -> FindCo
             if size > 127:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            message.error_message = data[at:end].decode()
+            message.error_message = data[at:end].decode("utf-8", "replace")
             at = end
     message.node_id = 0
     if version <= 3:
@@ -389,7 +389,7 @@ def _decode_response_v3_to_v6(view: memoryview, at: int, version: int) -> FindCo
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        message.host = data[at:end].decode()
+        message.host = data[at:end].decode("utf-8", "replace")
         at = end
     message.port = 0
     if version <= 3:
@@ -416,7 +416,7 @@ def _decode_response_v3_to_v6(view: memoryview, at: int, version: int) -> FindCo
                 if not 0 < size < 128:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                coordinator.key = data[at:end].decode()
+                coordinator.key = data[at:end].decode("utf-8", "replace")
                 at = end
             coordinator.node_id = 0
             if version >= 4:
@@ -429,7 +429,7 @@ def _decode_response_v3_to_v6(view: memoryview, at: int, version: int) -> FindCo
                 if not 0 < size < 128:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                coordinator.host = data[at:end].decode()
+                coordinator.host = data[at:end].decode("utf-8", "replace")
                 at = end
             coordinator.port = 0
             if version >= 4:
@@ -449,7 +449,7 @@ def _decode_response_v3_to_v6(view: memoryview, at: int, version: int) -> FindCo
                     if size > 127:
                         size, at = string_size(data, at, size)
                     end = at + size - 1
-                    coordinator.error_message = data[at:end].decode()
+                    coordinator.error_message = data[at:end].decode("utf-8", "replace")
                     at = end
             tags = data[at]
             at += 1

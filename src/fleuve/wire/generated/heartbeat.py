@@ -78,14 +78,14 @@ def _decode_request_v0_to_v2(view: memoryview, at: int) -> HeartbeatRequest:
     if size < 0:
         raise null_refused()
     end = at + size
-    message.group_id = data[at:end].decode()
+    message.group_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.generation_id, size = _read_ih(data, at)
     at += 6
     if size < 0:
         raise null_refused()
     end = at + size
-    message.member_id = data[at:end].decode()
+    message.member_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.group_instance_id = None
     if at > len(data):
@@ -101,14 +101,14 @@ def _decode_request_v3(view: memoryview, at: int) -> HeartbeatRequest:
     if size < 0:
         raise null_refused()
     end = at + size
-    message.group_id = data[at:end].decode()
+    message.group_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.generation_id, size = _read_ih(data, at)
     at += 6
     if size < 0:
         raise null_refused()
     end = at + size
-    message.member_id = data[at:end].decode()
+    message.member_id = data[at:end].decode("utf-8", "replace")
     at = end
     (size,) = _read_h(data, at)
     at += 2
@@ -116,7 +116,7 @@ def _decode_request_v3(view: memoryview, at: int) -> HeartbeatRequest:
         message.group_instance_id = None
     else:
         end = at + size
-        message.group_instance_id = data[at:end].decode()
+        message.group_instance_id = data[at:end].decode("utf-8", "replace")
         at = end
     if at > len(data):
         raise overrun(at, len(data))
@@ -131,14 +131,14 @@ def _decode_request_v4(view: memoryview, at: int) -> HeartbeatRequest:
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.group_id = data[at:end].decode()
+    message.group_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.generation_id, size = _read_in(data, at)
     at += 5
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.member_id = data[at:end].decode()
+    message.member_id = data[at:end].decode("utf-8", "replace")
     at = end
     size = data[at]
     at += 1
@@ -148,7 +148,7 @@ def _decode_request_v4(view: memoryview, at: int) -> HeartbeatRequest:
         if size > 127:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        message.group_instance_id = data[at:end].decode()
+        message.group_instance_id = data[at:end].decode("utf-8", "replace")
         at = end
     tags = data[at]
     at += 1

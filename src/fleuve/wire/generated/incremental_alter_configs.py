@@ -151,7 +151,7 @@ def _decode_request_v0(view: memoryview, at: int) -> IncrementalAlterConfigsRequ
         if size < 0:
             raise null_refused()
         end = at + size
-        alter_configs_resource.resource_name = data[at:end].decode()
+        alter_configs_resource.resource_name = data[at:end].decode("utf-8", "replace")
         at = end
         (count,) = _read_i(data, at)
         at += 4
@@ -170,7 +170,7 @@ def _decode_request_v0(view: memoryview, at: int) -> IncrementalAlterConfigsRequ
             if size < 0:
                 raise null_refused()
             end = at + size
-            alterable_config.name = data[at:end].decode()
+            alterable_config.name = data[at:end].decode("utf-8", "replace")
             at = end
             alterable_config.config_operation, size = _read_bh(data, at)
             at += 3
@@ -178,7 +178,7 @@ def _decode_request_v0(view: memoryview, at: int) -> IncrementalAlterConfigsRequ
                 alterable_config.value = None
             else:
                 end = at + size
-                alterable_config.value = data[at:end].decode()
+                alterable_config.value = data[at:end].decode("utf-8", "replace")
                 at = end
     message.validate_only = data[at] != 0
     at += 1
@@ -208,7 +208,7 @@ def _decode_request_v1(view: memoryview, at: int) -> IncrementalAlterConfigsRequ
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        alter_configs_resource.resource_name = data[at:end].decode()
+        alter_configs_resource.resource_name = data[at:end].decode("utf-8", "replace")
         at = end
         count = data[at]
         at += 1
@@ -227,7 +227,7 @@ def _decode_request_v1(view: memoryview, at: int) -> IncrementalAlterConfigsRequ
             if not 0 < size < 128:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            alterable_config.name = data[at:end].decode()
+            alterable_config.name = data[at:end].decode("utf-8", "replace")
             at = end
             alterable_config.config_operation, size = _read_bn(data, at)
             at += 2
@@ -237,7 +237,7 @@ def _decode_request_v1(view: memoryview, at: int) -> IncrementalAlterConfigsRequ
                 if size > 127:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                alterable_config.value = data[at:end].decode()
+                alterable_config.value = data[at:end].decode("utf-8", "replace")
                 at = end
             tags = data[at]
             at += 1
@@ -388,14 +388,14 @@ def _decode_response_v0(view: memoryview, at: int, _version: int) -> Incremental
             alter_configs_resource_response.error_message = None
         else:
             end = at + size
-            alter_configs_resource_response.error_message = data[at:end].decode()
+            alter_configs_resource_response.error_message = data[at:end].decode("utf-8", "replace")
             at = end
         alter_configs_resource_response.resource_type, size = _read_bh(data, at)
         at += 3
         if size < 0:
             raise null_refused()
         end = at + size
-        alter_configs_resource_response.resource_name = data[at:end].decode()
+        alter_configs_resource_response.resource_name = data[at:end].decode("utf-8", "replace")
         at = end
     if at > len(data):
         raise overrun(at, len(data))
@@ -426,14 +426,14 @@ def _decode_response_v1(view: memoryview, at: int, _version: int) -> Incremental
             if size > 127:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            alter_configs_resource_response.error_message = data[at:end].decode()
+            alter_configs_resource_response.error_message = data[at:end].decode("utf-8", "replace")
             at = end
         alter_configs_resource_response.resource_type, size = _read_bn(data, at)
         at += 2
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        alter_configs_resource_response.resource_name = data[at:end].decode()
+        alter_configs_resource_response.resource_name = data[at:end].decode("utf-8", "replace")
         at = end
         tags = data[at]
         at += 1

@@ -107,7 +107,7 @@ def _decode_request_v0_to_v1(view: memoryview, at: int) -> InitProducerIdRequest
         message.transactional_id = None
     else:
         end = at + size
-        message.transactional_id = data[at:end].decode()
+        message.transactional_id = data[at:end].decode("utf-8", "replace")
         at = end
     message.producer_id = -1
     message.producer_epoch = -1
@@ -131,7 +131,7 @@ def _decode_request_v2(view: memoryview, at: int) -> InitProducerIdRequest:
         if size > 127:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        message.transactional_id = data[at:end].decode()
+        message.transactional_id = data[at:end].decode("utf-8", "replace")
         at = end
     message.producer_id = -1
     message.producer_epoch = -1
@@ -157,7 +157,7 @@ def _decode_request_v3_to_v5(view: memoryview, at: int) -> InitProducerIdRequest
         if size > 127:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        message.transactional_id = data[at:end].decode()
+        message.transactional_id = data[at:end].decode("utf-8", "replace")
         at = end
     message.enable2_pc = False
     message.keep_prepared_txn = False
@@ -181,7 +181,7 @@ def _decode_request_v6(view: memoryview, at: int) -> InitProducerIdRequest:
         if size > 127:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        message.transactional_id = data[at:end].decode()
+        message.transactional_id = data[at:end].decode("utf-8", "replace")
         at = end
     (
         message.transaction_timeout_ms,

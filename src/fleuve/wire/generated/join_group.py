@@ -162,7 +162,7 @@ def _decode_request_v0(view: memoryview, at: int) -> JoinGroupRequest:
     if size < 0:
         raise null_refused()
     end = at + size
-    message.group_id = data[at:end].decode()
+    message.group_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.rebalance_timeout_ms = -1
     message.session_timeout_ms, size = _read_ih(data, at)
@@ -170,7 +170,7 @@ def _decode_request_v0(view: memoryview, at: int) -> JoinGroupRequest:
     if size < 0:
         raise null_refused()
     end = at + size
-    message.member_id = data[at:end].decode()
+    message.member_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.group_instance_id = None
     (size,) = _read_h(data, at)
@@ -178,7 +178,7 @@ def _decode_request_v0(view: memoryview, at: int) -> JoinGroupRequest:
     if size < 0:
         raise null_refused()
     end = at + size
-    message.protocol_type = data[at:end].decode()
+    message.protocol_type = data[at:end].decode("utf-8", "replace")
     at = end
     (count,) = _read_i(data, at)
     at += 4
@@ -197,7 +197,7 @@ def _decode_request_v0(view: memoryview, at: int) -> JoinGroupRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        join_group_request_protocol.name = data[at:end].decode()
+        join_group_request_protocol.name = data[at:end].decode("utf-8", "replace")
         at = end
         (size,) = _read_i(data, at)
         at += 4
@@ -221,14 +221,14 @@ def _decode_request_v1_to_v4(view: memoryview, at: int) -> JoinGroupRequest:
     if size < 0:
         raise null_refused()
     end = at + size
-    message.group_id = data[at:end].decode()
+    message.group_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.session_timeout_ms, message.rebalance_timeout_ms, size = _read_iih(data, at)
     at += 10
     if size < 0:
         raise null_refused()
     end = at + size
-    message.member_id = data[at:end].decode()
+    message.member_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.group_instance_id = None
     (size,) = _read_h(data, at)
@@ -236,7 +236,7 @@ def _decode_request_v1_to_v4(view: memoryview, at: int) -> JoinGroupRequest:
     if size < 0:
         raise null_refused()
     end = at + size
-    message.protocol_type = data[at:end].decode()
+    message.protocol_type = data[at:end].decode("utf-8", "replace")
     at = end
     (count,) = _read_i(data, at)
     at += 4
@@ -255,7 +255,7 @@ def _decode_request_v1_to_v4(view: memoryview, at: int) -> JoinGroupRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        join_group_request_protocol.name = data[at:end].decode()
+        join_group_request_protocol.name = data[at:end].decode("utf-8", "replace")
         at = end
         (size,) = _read_i(data, at)
         at += 4
@@ -279,14 +279,14 @@ def _decode_request_v5(view: memoryview, at: int) -> JoinGroupRequest:
     if size < 0:
         raise null_refused()
     end = at + size
-    message.group_id = data[at:end].decode()
+    message.group_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.session_timeout_ms, message.rebalance_timeout_ms, size = _read_iih(data, at)
     at += 10
     if size < 0:
         raise null_refused()
     end = at + size
-    message.member_id = data[at:end].decode()
+    message.member_id = data[at:end].decode("utf-8", "replace")
     at = end
     (size,) = _read_h(data, at)
     at += 2
@@ -294,14 +294,14 @@ def _decode_request_v5(view: memoryview, at: int) -> JoinGroupRequest:
         message.group_instance_id = None
     else:
         end = at + size
-        message.group_instance_id = data[at:end].decode()
+        message.group_instance_id = data[at:end].decode("utf-8", "replace")
         at = end
     (size,) = _read_h(data, at)
     at += 2
     if size < 0:
         raise null_refused()
     end = at + size
-    message.protocol_type = data[at:end].decode()
+    message.protocol_type = data[at:end].decode("utf-8", "replace")
     at = end
     (count,) = _read_i(data, at)
     at += 4
@@ -320,7 +320,7 @@ def _decode_request_v5(view: memoryview, at: int) -> JoinGroupRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        join_group_request_protocol.name = data[at:end].decode()
+        join_group_request_protocol.name = data[at:end].decode("utf-8", "replace")
         at = end
         (size,) = _read_i(data, at)
         at += 4
@@ -344,14 +344,14 @@ def _decode_request_v6_to_v7(view: memoryview, at: int) -> JoinGroupRequest:
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.group_id = data[at:end].decode()
+    message.group_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.session_timeout_ms, message.rebalance_timeout_ms, size = _read_iin(data, at)
     at += 9
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.member_id = data[at:end].decode()
+    message.member_id = data[at:end].decode("utf-8", "replace")
     at = end
     size = data[at]
     at += 1
@@ -361,14 +361,14 @@ def _decode_request_v6_to_v7(view: memoryview, at: int) -> JoinGroupRequest:
         if size > 127:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        message.group_instance_id = data[at:end].decode()
+        message.group_instance_id = data[at:end].decode("utf-8", "replace")
         at = end
     size = data[at]
     at += 1
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.protocol_type = data[at:end].decode()
+    message.protocol_type = data[at:end].decode("utf-8", "replace")
     at = end
     count = data[at]
     at += 1
@@ -387,7 +387,7 @@ def _decode_request_v6_to_v7(view: memoryview, at: int) -> JoinGroupRequest:
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        join_group_request_protocol.name = data[at:end].decode()
+        join_group_request_protocol.name = data[at:end].decode("utf-8", "replace")
         at = end
         size = data[at]
         at += 1
@@ -419,14 +419,14 @@ def _decode_request_v8_to_v9(view: memoryview, at: int) -> JoinGroupRequest:
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.group_id = data[at:end].decode()
+    message.group_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.session_timeout_ms, message.rebalance_timeout_ms, size = _read_iin(data, at)
     at += 9
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.member_id = data[at:end].decode()
+    message.member_id = data[at:end].decode("utf-8", "replace")
     at = end
     size = data[at]
     at += 1
@@ -436,14 +436,14 @@ def _decode_request_v8_to_v9(view: memoryview, at: int) -> JoinGroupRequest:
         if size > 127:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        message.group_instance_id = data[at:end].decode()
+        message.group_instance_id = data[at:end].decode("utf-8", "replace")
         at = end
     size = data[at]
     at += 1
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.protocol_type = data[at:end].decode()
+    message.protocol_type = data[at:end].decode("utf-8", "replace")
     at = end
     count = data[at]
     at += 1
@@ -462,7 +462,7 @@ def _decode_request_v8_to_v9(view: memoryview, at: int) -> JoinGroupRequest:
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        join_group_request_protocol.name = data[at:end].decode()
+        join_group_request_protocol.name = data[at:end].decode("utf-8", "replace")
         at = end
         size = data[at]
         at += 1
@@ -483,7 +483,7 @@ def _decode_request_v8_to_v9(view: memoryview, at: int) -> JoinGroupRequest:
         if size > 127:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        message.reason = data[at:end].decode()
+        message.reason = data[at:end].decode("utf-8", "replace")
         at = end
     tags = data[at]
     at += 1
@@ -728,14 +728,14 @@ def _decode_response_v0_to_v5(view: memoryview, at: int, version: int) -> JoinGr
     if size < 0:
         raise null_refused()
     end = at + size
-    message.protocol_name = data[at:end].decode()
+    message.protocol_name = data[at:end].decode("utf-8", "replace")
     at = end
     (size,) = _read_h(data, at)
     at += 2
     if size < 0:
         raise null_refused()
     end = at + size
-    message.leader = data[at:end].decode()
+    message.leader = data[at:end].decode("utf-8", "replace")
     at = end
     message.skip_assignment = False
     (size,) = _read_h(data, at)
@@ -743,7 +743,7 @@ def _decode_response_v0_to_v5(view: memoryview, at: int, version: int) -> JoinGr
     if size < 0:
         raise null_refused()
     end = at + size
-    message.member_id = data[at:end].decode()
+    message.member_id = data[at:end].decode("utf-8", "replace")
     at = end
     (count,) = _read_i(data, at)
     at += 4
@@ -762,7 +762,7 @@ def _decode_response_v0_to_v5(view: memoryview, at: int, version: int) -> JoinGr
         if size < 0:
             raise null_refused()
         end = at + size
-        join_group_response_member.member_id = data[at:end].decode()
+        join_group_response_member.member_id = data[at:end].decode("utf-8", "replace")
         at = end
         join_group_response_member.group_instance_id = None
         if version >= 5:
@@ -772,7 +772,7 @@ def _decode_response_v0_to_v5(view: memoryview, at: int, version: int) -> JoinGr
                 join_group_response_member.group_instance_id = None
             else:
                 end = at + size
-                join_group_response_member.group_instance_id = data[at:end].decode()
+                join_group_response_member.group_instance_id = data[at:end].decode("utf-8", "replace")
                 at = end
         (size,) = _read_i(data, at)
         at += 4
@@ -796,14 +796,14 @@ def _decode_response_v6(view: memoryview, at: int, _version: int) -> JoinGroupRe
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.protocol_name = data[at:end].decode()
+    message.protocol_name = data[at:end].decode("utf-8", "replace")
     at = end
     size = data[at]
     at += 1
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.leader = data[at:end].decode()
+    message.leader = data[at:end].decode("utf-8", "replace")
     at = end
     message.skip_assignment = False
     size = data[at]
@@ -811,7 +811,7 @@ def _decode_response_v6(view: memoryview, at: int, _version: int) -> JoinGroupRe
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.member_id = data[at:end].decode()
+    message.member_id = data[at:end].decode("utf-8", "replace")
     at = end
     count = data[at]
     at += 1
@@ -830,7 +830,7 @@ def _decode_response_v6(view: memoryview, at: int, _version: int) -> JoinGroupRe
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        join_group_response_member.member_id = data[at:end].decode()
+        join_group_response_member.member_id = data[at:end].decode("utf-8", "replace")
         at = end
         size = data[at]
         at += 1
@@ -840,7 +840,7 @@ def _decode_response_v6(view: memoryview, at: int, _version: int) -> JoinGroupRe
             if size > 127:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            join_group_response_member.group_instance_id = data[at:end].decode()
+            join_group_response_member.group_instance_id = data[at:end].decode("utf-8", "replace")
             at = end
         size = data[at]
         at += 1
@@ -874,7 +874,7 @@ def _decode_response_v7_to_v9(view: memoryview, at: int, version: int) -> JoinGr
         if size > 127:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        message.protocol_type = data[at:end].decode()
+        message.protocol_type = data[at:end].decode("utf-8", "replace")
         at = end
     size = data[at]
     at += 1
@@ -884,14 +884,14 @@ def _decode_response_v7_to_v9(view: memoryview, at: int, version: int) -> JoinGr
         if size > 127:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        message.protocol_name = data[at:end].decode()
+        message.protocol_name = data[at:end].decode("utf-8", "replace")
         at = end
     size = data[at]
     at += 1
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.leader = data[at:end].decode()
+    message.leader = data[at:end].decode("utf-8", "replace")
     at = end
     message.skip_assignment = False
     if version >= 9:
@@ -902,7 +902,7 @@ def _decode_response_v7_to_v9(view: memoryview, at: int, version: int) -> JoinGr
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.member_id = data[at:end].decode()
+    message.member_id = data[at:end].decode("utf-8", "replace")
     at = end
     count = data[at]
     at += 1
@@ -921,7 +921,7 @@ def _decode_response_v7_to_v9(view: memoryview, at: int, version: int) -> JoinGr
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        join_group_response_member.member_id = data[at:end].decode()
+        join_group_response_member.member_id = data[at:end].decode("utf-8", "replace")
         at = end
         size = data[at]
         at += 1
@@ -931,7 +931,7 @@ def _decode_response_v7_to_v9(view: memoryview, at: int, version: int) -> JoinGr
             if size > 127:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            join_group_response_member.group_instance_id = data[at:end].decode()
+            join_group_response_member.group_instance_id = data[at:end].decode("utf-8", "replace")
             at = end
         size = data[at]
         at += 1

@@ -117,14 +117,14 @@ def _decode_request_v0_to_v2(view: memoryview, at: int) -> LeaveGroupRequest:
     if size < 0:
         raise null_refused()
     end = at + size
-    message.group_id = data[at:end].decode()
+    message.group_id = data[at:end].decode("utf-8", "replace")
     at = end
     (size,) = _read_h(data, at)
     at += 2
     if size < 0:
         raise null_refused()
     end = at + size
-    message.member_id = data[at:end].decode()
+    message.member_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.members = []
     if at > len(data):
@@ -141,7 +141,7 @@ def _decode_request_v3(view: memoryview, at: int) -> LeaveGroupRequest:
     if size < 0:
         raise null_refused()
     end = at + size
-    message.group_id = data[at:end].decode()
+    message.group_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.member_id = ""
     (count,) = _read_i(data, at)
@@ -161,7 +161,7 @@ def _decode_request_v3(view: memoryview, at: int) -> LeaveGroupRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        member_identity.member_id = data[at:end].decode()
+        member_identity.member_id = data[at:end].decode("utf-8", "replace")
         at = end
         (size,) = _read_h(data, at)
         at += 2
@@ -169,7 +169,7 @@ def _decode_request_v3(view: memoryview, at: int) -> LeaveGroupRequest:
             member_identity.group_instance_id = None
         else:
             end = at + size
-            member_identity.group_instance_id = data[at:end].decode()
+            member_identity.group_instance_id = data[at:end].decode("utf-8", "replace")
             at = end
         member_identity.reason = None
     if at > len(data):
@@ -186,7 +186,7 @@ def _decode_request_v4(view: memoryview, at: int) -> LeaveGroupRequest:
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.group_id = data[at:end].decode()
+    message.group_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.member_id = ""
     count = data[at]
@@ -206,7 +206,7 @@ def _decode_request_v4(view: memoryview, at: int) -> LeaveGroupRequest:
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        member_identity.member_id = data[at:end].decode()
+        member_identity.member_id = data[at:end].decode("utf-8", "replace")
         at = end
         size = data[at]
         at += 1
@@ -216,7 +216,7 @@ def _decode_request_v4(view: memoryview, at: int) -> LeaveGroupRequest:
             if size > 127:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            member_identity.group_instance_id = data[at:end].decode()
+            member_identity.group_instance_id = data[at:end].decode("utf-8", "replace")
             at = end
         member_identity.reason = None
         tags = data[at]
@@ -241,7 +241,7 @@ def _decode_request_v5(view: memoryview, at: int) -> LeaveGroupRequest:
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.group_id = data[at:end].decode()
+    message.group_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.member_id = ""
     count = data[at]
@@ -261,7 +261,7 @@ def _decode_request_v5(view: memoryview, at: int) -> LeaveGroupRequest:
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        member_identity.member_id = data[at:end].decode()
+        member_identity.member_id = data[at:end].decode("utf-8", "replace")
         at = end
         size = data[at]
         at += 1
@@ -271,7 +271,7 @@ def _decode_request_v5(view: memoryview, at: int) -> LeaveGroupRequest:
             if size > 127:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            member_identity.group_instance_id = data[at:end].decode()
+            member_identity.group_instance_id = data[at:end].decode("utf-8", "replace")
             at = end
         size = data[at]
         at += 1
@@ -281,7 +281,7 @@ def _decode_request_v5(view: memoryview, at: int) -> LeaveGroupRequest:
             if size > 127:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            member_identity.reason = data[at:end].decode()
+            member_identity.reason = data[at:end].decode("utf-8", "replace")
             at = end
         tags = data[at]
         at += 1
@@ -450,7 +450,7 @@ def _decode_response_v0_to_v3(view: memoryview, at: int, version: int) -> LeaveG
                 if size < 0:
                     raise null_refused()
                 end = at + size
-                member_response.member_id = data[at:end].decode()
+                member_response.member_id = data[at:end].decode("utf-8", "replace")
                 at = end
             member_response.group_instance_id = ""
             if version >= 3:
@@ -460,7 +460,7 @@ def _decode_response_v0_to_v3(view: memoryview, at: int, version: int) -> LeaveG
                     member_response.group_instance_id = None
                 else:
                     end = at + size
-                    member_response.group_instance_id = data[at:end].decode()
+                    member_response.group_instance_id = data[at:end].decode("utf-8", "replace")
                     at = end
             member_response.error_code = 0
             if version >= 3:
@@ -492,7 +492,7 @@ def _decode_response_v4_to_v5(view: memoryview, at: int, _version: int) -> Leave
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        member_response.member_id = data[at:end].decode()
+        member_response.member_id = data[at:end].decode("utf-8", "replace")
         at = end
         size = data[at]
         at += 1
@@ -502,7 +502,7 @@ def _decode_response_v4_to_v5(view: memoryview, at: int, _version: int) -> Leave
             if size > 127:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            member_response.group_instance_id = data[at:end].decode()
+            member_response.group_instance_id = data[at:end].decode("utf-8", "replace")
             at = end
         member_response.error_code, tags = _read_hn(data, at)
         at += 3

@@ -200,7 +200,7 @@ def _decode_response_v0_to_v1(view: memoryview, at: int, version: int) -> ListCo
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        config_resource.resource_name = data[at:end].decode()
+        config_resource.resource_name = data[at:end].decode("utf-8", "replace")
         at = end
         config_resource.resource_type = 16
         if version >= 1:

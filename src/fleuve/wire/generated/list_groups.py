@@ -131,7 +131,7 @@ def _decode_request_v4(view: memoryview, at: int) -> ListGroupsRequest:
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        states_filter_item = data[at:end].decode()
+        states_filter_item = data[at:end].decode("utf-8", "replace")
         at = end
         states_filter.append(states_filter_item)
     message.types_filter = []
@@ -163,7 +163,7 @@ def _decode_request_v5(view: memoryview, at: int) -> ListGroupsRequest:
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        states_filter_item = data[at:end].decode()
+        states_filter_item = data[at:end].decode("utf-8", "replace")
         at = end
         states_filter.append(states_filter_item)
     count = data[at]
@@ -181,7 +181,7 @@ def _decode_request_v5(view: memoryview, at: int) -> ListGroupsRequest:
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        types_filter_item = data[at:end].decode()
+        types_filter_item = data[at:end].decode("utf-8", "replace")
         at = end
         types_filter.append(types_filter_item)
     tags = data[at]
@@ -362,14 +362,14 @@ def _decode_response_v0_to_v2(view: memoryview, at: int, version: int) -> ListGr
         if size < 0:
             raise null_refused()
         end = at + size
-        listed_group.group_id = data[at:end].decode()
+        listed_group.group_id = data[at:end].decode("utf-8", "replace")
         at = end
         (size,) = _read_h(data, at)
         at += 2
         if size < 0:
             raise null_refused()
         end = at + size
-        listed_group.protocol_type = data[at:end].decode()
+        listed_group.protocol_type = data[at:end].decode("utf-8", "replace")
         at = end
         listed_group.group_state = ""
         listed_group.group_type = ""
@@ -399,14 +399,14 @@ def _decode_response_v3_to_v5(view: memoryview, at: int, version: int) -> ListGr
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        listed_group.group_id = data[at:end].decode()
+        listed_group.group_id = data[at:end].decode("utf-8", "replace")
         at = end
         size = data[at]
         at += 1
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        listed_group.protocol_type = data[at:end].decode()
+        listed_group.protocol_type = data[at:end].decode("utf-8", "replace")
         at = end
         listed_group.group_state = ""
         if version >= 4:
@@ -415,7 +415,7 @@ def _decode_response_v3_to_v5(view: memoryview, at: int, version: int) -> ListGr
             if not 0 < size < 128:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            listed_group.group_state = data[at:end].decode()
+            listed_group.group_state = data[at:end].decode("utf-8", "replace")
             at = end
         listed_group.group_type = ""
         if version >= 5:
@@ -424,7 +424,7 @@ def _decode_response_v3_to_v5(view: memoryview, at: int, version: int) -> ListGr
             if not 0 < size < 128:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            listed_group.group_type = data[at:end].decode()
+            listed_group.group_type = data[at:end].decode("utf-8", "replace")
             at = end
         tags = data[at]
         at += 1

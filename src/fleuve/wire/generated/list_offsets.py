@@ -174,7 +174,7 @@ def _decode_request_v1(view: memoryview, at: int) -> ListOffsetsRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        list_offsets_topic.name = data[at:end].decode()
+        list_offsets_topic.name = data[at:end].decode("utf-8", "replace")
         at = end
         (count,) = _read_i(data, at)
         at += 4
@@ -218,7 +218,7 @@ def _decode_request_v2_to_v3(view: memoryview, at: int) -> ListOffsetsRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        list_offsets_topic.name = data[at:end].decode()
+        list_offsets_topic.name = data[at:end].decode("utf-8", "replace")
         at = end
         (count,) = _read_i(data, at)
         at += 4
@@ -262,7 +262,7 @@ def _decode_request_v4_to_v5(view: memoryview, at: int) -> ListOffsetsRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        list_offsets_topic.name = data[at:end].decode()
+        list_offsets_topic.name = data[at:end].decode("utf-8", "replace")
         at = end
         (count,) = _read_i(data, at)
         at += 4
@@ -309,7 +309,7 @@ def _decode_request_v6_to_v9(view: memoryview, at: int) -> ListOffsetsRequest:
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        list_offsets_topic.name = data[at:end].decode()
+        list_offsets_topic.name = data[at:end].decode("utf-8", "replace")
         at = end
         count = data[at]
         at += 1
@@ -367,7 +367,7 @@ def _decode_request_v10_to_v11(view: memoryview, at: int) -> ListOffsetsRequest:
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        list_offsets_topic.name = data[at:end].decode()
+        list_offsets_topic.name = data[at:end].decode("utf-8", "replace")
         at = end
         count = data[at]
         at += 1
@@ -627,7 +627,7 @@ def _decode_response_v1_to_v5(view: memoryview, at: int, version: int) -> ListOf
         if size < 0:
             raise null_refused()
         end = at + size
-        list_offsets_topic_response.name = data[at:end].decode()
+        list_offsets_topic_response.name = data[at:end].decode("utf-8", "replace")
         at = end
         (count,) = _read_i(data, at)
         at += 4
@@ -678,7 +678,7 @@ def _decode_response_v6_to_v11(view: memoryview, at: int, _version: int) -> List
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        list_offsets_topic_response.name = data[at:end].decode()
+        list_offsets_topic_response.name = data[at:end].decode("utf-8", "replace")
         at = end
         count = data[at]
         at += 1

@@ -232,7 +232,7 @@ def _decode_request_v0(view: memoryview, at: int) -> MetadataRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        metadata_request_topic.name = data[at:end].decode()
+        metadata_request_topic.name = data[at:end].decode("utf-8", "replace")
         at = end
     message.allow_auto_topic_creation = True
     message.include_cluster_authorized_operations = False
@@ -265,7 +265,7 @@ def _decode_request_v1_to_v3(view: memoryview, at: int) -> MetadataRequest:
             if size < 0:
                 raise null_refused()
             end = at + size
-            metadata_request_topic.name = data[at:end].decode()
+            metadata_request_topic.name = data[at:end].decode("utf-8", "replace")
             at = end
     message.allow_auto_topic_creation = True
     message.include_cluster_authorized_operations = False
@@ -298,7 +298,7 @@ def _decode_request_v4_to_v7(view: memoryview, at: int) -> MetadataRequest:
             if size < 0:
                 raise null_refused()
             end = at + size
-            metadata_request_topic.name = data[at:end].decode()
+            metadata_request_topic.name = data[at:end].decode("utf-8", "replace")
             at = end
     message.include_cluster_authorized_operations = False
     message.include_topic_authorized_operations = False
@@ -332,7 +332,7 @@ def _decode_request_v8(view: memoryview, at: int) -> MetadataRequest:
             if size < 0:
                 raise null_refused()
             end = at + size
-            metadata_request_topic.name = data[at:end].decode()
+            metadata_request_topic.name = data[at:end].decode("utf-8", "replace")
             at = end
     (
         message.allow_auto_topic_creation,
@@ -370,7 +370,7 @@ def _decode_request_v9(view: memoryview, at: int) -> MetadataRequest:
             if not 0 < size < 128:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            metadata_request_topic.name = data[at:end].decode()
+            metadata_request_topic.name = data[at:end].decode("utf-8", "replace")
             at = end
             tags = data[at]
             at += 1
@@ -418,7 +418,7 @@ def _decode_request_v10(view: memoryview, at: int) -> MetadataRequest:
                 if size > 127:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                metadata_request_topic.name = data[at:end].decode()
+                metadata_request_topic.name = data[at:end].decode("utf-8", "replace")
                 at = end
             tags = data[at]
             at += 1
@@ -466,7 +466,7 @@ def _decode_request_v11_to_v13(view: memoryview, at: int) -> MetadataRequest:
                 if size > 127:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                metadata_request_topic.name = data[at:end].decode()
+                metadata_request_topic.name = data[at:end].decode("utf-8", "replace")
                 at = end
             tags = data[at]
             at += 1
@@ -1137,7 +1137,7 @@ def _decode_response_v0_to_v8(view: memoryview, at: int, version: int) -> Metada
         if size < 0:
             raise null_refused()
         end = at + size
-        metadata_response_broker.host = data[at:end].decode()
+        metadata_response_broker.host = data[at:end].decode("utf-8", "replace")
         at = end
         (metadata_response_broker.port,) = _read_i(data, at)
         at += 4
@@ -1149,7 +1149,7 @@ def _decode_response_v0_to_v8(view: memoryview, at: int, version: int) -> Metada
                 metadata_response_broker.rack = None
             else:
                 end = at + size
-                metadata_response_broker.rack = data[at:end].decode()
+                metadata_response_broker.rack = data[at:end].decode("utf-8", "replace")
                 at = end
     message.cluster_id = None
     if version >= 2:
@@ -1159,7 +1159,7 @@ def _decode_response_v0_to_v8(view: memoryview, at: int, version: int) -> Metada
             message.cluster_id = None
         else:
             end = at + size
-            message.cluster_id = data[at:end].decode()
+            message.cluster_id = data[at:end].decode("utf-8", "replace")
             at = end
     message.controller_id = -1
     if version >= 1:
@@ -1182,7 +1182,7 @@ def _decode_response_v0_to_v8(view: memoryview, at: int, version: int) -> Metada
         if size < 0:
             raise null_refused()
         end = at + size
-        metadata_response_topic.name = data[at:end].decode()
+        metadata_response_topic.name = data[at:end].decode("utf-8", "replace")
         at = end
         metadata_response_topic.topic_id = ZERO_UUID
         metadata_response_topic.is_internal = False
@@ -1275,7 +1275,7 @@ def _decode_response_v9_to_v11(view: memoryview, at: int, version: int) -> Metad
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        metadata_response_broker.host = data[at:end].decode()
+        metadata_response_broker.host = data[at:end].decode("utf-8", "replace")
         at = end
         metadata_response_broker.port, size = _read_in(data, at)
         at += 5
@@ -1285,7 +1285,7 @@ def _decode_response_v9_to_v11(view: memoryview, at: int, version: int) -> Metad
             if size > 127:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            metadata_response_broker.rack = data[at:end].decode()
+            metadata_response_broker.rack = data[at:end].decode("utf-8", "replace")
             at = end
         tags = data[at]
         at += 1
@@ -1299,7 +1299,7 @@ def _decode_response_v9_to_v11(view: memoryview, at: int, version: int) -> Metad
         if size > 127:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        message.cluster_id = data[at:end].decode()
+        message.cluster_id = data[at:end].decode("utf-8", "replace")
         at = end
     message.controller_id, count = _read_in(data, at)
     at += 5
@@ -1318,7 +1318,7 @@ def _decode_response_v9_to_v11(view: memoryview, at: int, version: int) -> Metad
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        metadata_response_topic.name = data[at:end].decode()
+        metadata_response_topic.name = data[at:end].decode("utf-8", "replace")
         at = end
         metadata_response_topic.topic_id = ZERO_UUID
         if version >= 10:
@@ -1413,7 +1413,7 @@ def _decode_response_v12_to_v13(view: memoryview, at: int, version: int) -> Meta
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        metadata_response_broker.host = data[at:end].decode()
+        metadata_response_broker.host = data[at:end].decode("utf-8", "replace")
         at = end
         metadata_response_broker.port, size = _read_in(data, at)
         at += 5
@@ -1423,7 +1423,7 @@ def _decode_response_v12_to_v13(view: memoryview, at: int, version: int) -> Meta
             if size > 127:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            metadata_response_broker.rack = data[at:end].decode()
+            metadata_response_broker.rack = data[at:end].decode("utf-8", "replace")
             at = end
         tags = data[at]
         at += 1
@@ -1437,7 +1437,7 @@ def _decode_response_v12_to_v13(view: memoryview, at: int, version: int) -> Meta
         if size > 127:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        message.cluster_id = data[at:end].decode()
+        message.cluster_id = data[at:end].decode("utf-8", "replace")
         at = end
     message.controller_id, count = _read_in(data, at)
     at += 5
@@ -1459,7 +1459,7 @@ def _decode_response_v12_to_v13(view: memoryview, at: int, version: int) -> Meta
             if size > 127:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            metadata_response_topic.name = data[at:end].decode()
+            metadata_response_topic.name = data[at:end].decode("utf-8", "replace")
             at = end
         raw, metadata_response_topic.is_internal, count = _read_ufn(data, at)
         at += 18

@@ -173,14 +173,14 @@ def _decode_request_v2_to_v4(view: memoryview, at: int) -> OffsetCommitRequest:
     if size < 0:
         raise null_refused()
     end = at + size
-    message.group_id = data[at:end].decode()
+    message.group_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.generation_id_or_member_epoch, size = _read_ih(data, at)
     at += 6
     if size < 0:
         raise null_refused()
     end = at + size
-    message.member_id = data[at:end].decode()
+    message.member_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.group_instance_id = None
     message.retention_time_ms, count = _read_qi(data, at)
@@ -200,7 +200,7 @@ def _decode_request_v2_to_v4(view: memoryview, at: int) -> OffsetCommitRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        offset_commit_request_topic.name = data[at:end].decode()
+        offset_commit_request_topic.name = data[at:end].decode("utf-8", "replace")
         at = end
         offset_commit_request_topic.topic_id = ZERO_UUID
         (count,) = _read_i(data, at)
@@ -224,7 +224,7 @@ def _decode_request_v2_to_v4(view: memoryview, at: int) -> OffsetCommitRequest:
                 offset_commit_request_partition.committed_metadata = None
             else:
                 end = at + size
-                offset_commit_request_partition.committed_metadata = data[at:end].decode()
+                offset_commit_request_partition.committed_metadata = data[at:end].decode("utf-8", "replace")
                 at = end
     if at > len(data):
         raise overrun(at, len(data))
@@ -240,14 +240,14 @@ def _decode_request_v5(view: memoryview, at: int) -> OffsetCommitRequest:
     if size < 0:
         raise null_refused()
     end = at + size
-    message.group_id = data[at:end].decode()
+    message.group_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.generation_id_or_member_epoch, size = _read_ih(data, at)
     at += 6
     if size < 0:
         raise null_refused()
     end = at + size
-    message.member_id = data[at:end].decode()
+    message.member_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.retention_time_ms = -1
     message.group_instance_id = None
@@ -268,7 +268,7 @@ def _decode_request_v5(view: memoryview, at: int) -> OffsetCommitRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        offset_commit_request_topic.name = data[at:end].decode()
+        offset_commit_request_topic.name = data[at:end].decode("utf-8", "replace")
         at = end
         offset_commit_request_topic.topic_id = ZERO_UUID
         (count,) = _read_i(data, at)
@@ -292,7 +292,7 @@ def _decode_request_v5(view: memoryview, at: int) -> OffsetCommitRequest:
                 offset_commit_request_partition.committed_metadata = None
             else:
                 end = at + size
-                offset_commit_request_partition.committed_metadata = data[at:end].decode()
+                offset_commit_request_partition.committed_metadata = data[at:end].decode("utf-8", "replace")
                 at = end
     if at > len(data):
         raise overrun(at, len(data))
@@ -308,14 +308,14 @@ def _decode_request_v6(view: memoryview, at: int) -> OffsetCommitRequest:
     if size < 0:
         raise null_refused()
     end = at + size
-    message.group_id = data[at:end].decode()
+    message.group_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.generation_id_or_member_epoch, size = _read_ih(data, at)
     at += 6
     if size < 0:
         raise null_refused()
     end = at + size
-    message.member_id = data[at:end].decode()
+    message.member_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.retention_time_ms = -1
     message.group_instance_id = None
@@ -336,7 +336,7 @@ def _decode_request_v6(view: memoryview, at: int) -> OffsetCommitRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        offset_commit_request_topic.name = data[at:end].decode()
+        offset_commit_request_topic.name = data[at:end].decode("utf-8", "replace")
         at = end
         offset_commit_request_topic.topic_id = ZERO_UUID
         (count,) = _read_i(data, at)
@@ -362,7 +362,7 @@ def _decode_request_v6(view: memoryview, at: int) -> OffsetCommitRequest:
                 offset_commit_request_partition.committed_metadata = None
             else:
                 end = at + size
-                offset_commit_request_partition.committed_metadata = data[at:end].decode()
+                offset_commit_request_partition.committed_metadata = data[at:end].decode("utf-8", "replace")
                 at = end
     if at > len(data):
         raise overrun(at, len(data))
@@ -378,14 +378,14 @@ def _decode_request_v7(view: memoryview, at: int) -> OffsetCommitRequest:
     if size < 0:
         raise null_refused()
     end = at + size
-    message.group_id = data[at:end].decode()
+    message.group_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.generation_id_or_member_epoch, size = _read_ih(data, at)
     at += 6
     if size < 0:
         raise null_refused()
     end = at + size
-    message.member_id = data[at:end].decode()
+    message.member_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.retention_time_ms = -1
     (size,) = _read_h(data, at)
@@ -394,7 +394,7 @@ def _decode_request_v7(view: memoryview, at: int) -> OffsetCommitRequest:
         message.group_instance_id = None
     else:
         end = at + size
-        message.group_instance_id = data[at:end].decode()
+        message.group_instance_id = data[at:end].decode("utf-8", "replace")
         at = end
     (count,) = _read_i(data, at)
     at += 4
@@ -413,7 +413,7 @@ def _decode_request_v7(view: memoryview, at: int) -> OffsetCommitRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        offset_commit_request_topic.name = data[at:end].decode()
+        offset_commit_request_topic.name = data[at:end].decode("utf-8", "replace")
         at = end
         offset_commit_request_topic.topic_id = ZERO_UUID
         (count,) = _read_i(data, at)
@@ -439,7 +439,7 @@ def _decode_request_v7(view: memoryview, at: int) -> OffsetCommitRequest:
                 offset_commit_request_partition.committed_metadata = None
             else:
                 end = at + size
-                offset_commit_request_partition.committed_metadata = data[at:end].decode()
+                offset_commit_request_partition.committed_metadata = data[at:end].decode("utf-8", "replace")
                 at = end
     if at > len(data):
         raise overrun(at, len(data))
@@ -455,14 +455,14 @@ def _decode_request_v8_to_v9(view: memoryview, at: int) -> OffsetCommitRequest:
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.group_id = data[at:end].decode()
+    message.group_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.generation_id_or_member_epoch, size = _read_in(data, at)
     at += 5
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.member_id = data[at:end].decode()
+    message.member_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.retention_time_ms = -1
     size = data[at]
@@ -473,7 +473,7 @@ def _decode_request_v8_to_v9(view: memoryview, at: int) -> OffsetCommitRequest:
         if size > 127:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        message.group_instance_id = data[at:end].decode()
+        message.group_instance_id = data[at:end].decode("utf-8", "replace")
         at = end
     count = data[at]
     at += 1
@@ -492,7 +492,7 @@ def _decode_request_v8_to_v9(view: memoryview, at: int) -> OffsetCommitRequest:
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        offset_commit_request_topic.name = data[at:end].decode()
+        offset_commit_request_topic.name = data[at:end].decode("utf-8", "replace")
         at = end
         offset_commit_request_topic.topic_id = ZERO_UUID
         count = data[at]
@@ -520,7 +520,7 @@ def _decode_request_v8_to_v9(view: memoryview, at: int) -> OffsetCommitRequest:
                 if size > 127:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                offset_commit_request_partition.committed_metadata = data[at:end].decode()
+                offset_commit_request_partition.committed_metadata = data[at:end].decode("utf-8", "replace")
                 at = end
             tags = data[at]
             at += 1
@@ -548,14 +548,14 @@ def _decode_request_v10(view: memoryview, at: int) -> OffsetCommitRequest:
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.group_id = data[at:end].decode()
+    message.group_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.generation_id_or_member_epoch, size = _read_in(data, at)
     at += 5
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.member_id = data[at:end].decode()
+    message.member_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.retention_time_ms = -1
     size = data[at]
@@ -566,7 +566,7 @@ def _decode_request_v10(view: memoryview, at: int) -> OffsetCommitRequest:
         if size > 127:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        message.group_instance_id = data[at:end].decode()
+        message.group_instance_id = data[at:end].decode("utf-8", "replace")
         at = end
     count = data[at]
     at += 1
@@ -607,7 +607,7 @@ def _decode_request_v10(view: memoryview, at: int) -> OffsetCommitRequest:
                 if size > 127:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                offset_commit_request_partition.committed_metadata = data[at:end].decode()
+                offset_commit_request_partition.committed_metadata = data[at:end].decode("utf-8", "replace")
                 at = end
             tags = data[at]
             at += 1
@@ -843,7 +843,7 @@ def _decode_response_v2_to_v7(view: memoryview, at: int, version: int) -> Offset
         if size < 0:
             raise null_refused()
         end = at + size
-        offset_commit_response_topic.name = data[at:end].decode()
+        offset_commit_response_topic.name = data[at:end].decode("utf-8", "replace")
         at = end
         offset_commit_response_topic.topic_id = ZERO_UUID
         (count,) = _read_i(data, at)
@@ -890,7 +890,7 @@ def _decode_response_v8_to_v10(view: memoryview, at: int, version: int) -> Offse
             if not 0 < size < 128:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            offset_commit_response_topic.name = data[at:end].decode()
+            offset_commit_response_topic.name = data[at:end].decode("utf-8", "replace")
             at = end
         offset_commit_response_topic.topic_id = ZERO_UUID
         if version >= 10:

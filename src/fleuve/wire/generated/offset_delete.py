@@ -122,7 +122,7 @@ def _decode_request_v0(view: memoryview, at: int) -> OffsetDeleteRequest:
     if size < 0:
         raise null_refused()
     end = at + size
-    message.group_id = data[at:end].decode()
+    message.group_id = data[at:end].decode("utf-8", "replace")
     at = end
     (count,) = _read_i(data, at)
     at += 4
@@ -141,7 +141,7 @@ def _decode_request_v0(view: memoryview, at: int) -> OffsetDeleteRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        offset_delete_request_topic.name = data[at:end].decode()
+        offset_delete_request_topic.name = data[at:end].decode("utf-8", "replace")
         at = end
         (count,) = _read_i(data, at)
         at += 4
@@ -239,7 +239,7 @@ def _decode_response_v0(view: memoryview, at: int, _version: int) -> OffsetDelet
         if size < 0:
             raise null_refused()
         end = at + size
-        offset_delete_response_topic.name = data[at:end].decode()
+        offset_delete_response_topic.name = data[at:end].decode("utf-8", "replace")
         at = end
         (count,) = _read_i(data, at)
         at += 4

@@ -241,7 +241,7 @@ def _decode_request_v1(view: memoryview, at: int) -> OffsetFetchRequest:
     if size < 0:
         raise null_refused()
     end = at + size
-    message.group_id = data[at:end].decode()
+    message.group_id = data[at:end].decode("utf-8", "replace")
     at = end
     (count,) = _read_i(data, at)
     at += 4
@@ -260,7 +260,7 @@ def _decode_request_v1(view: memoryview, at: int) -> OffsetFetchRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        offset_fetch_request_topic.name = data[at:end].decode()
+        offset_fetch_request_topic.name = data[at:end].decode("utf-8", "replace")
         at = end
         (count,) = _read_i(data, at)
         at += 4
@@ -287,7 +287,7 @@ def _decode_request_v2_to_v5(view: memoryview, at: int) -> OffsetFetchRequest:
     if size < 0:
         raise null_refused()
     end = at + size
-    message.group_id = data[at:end].decode()
+    message.group_id = data[at:end].decode("utf-8", "replace")
     at = end
     (count,) = _read_i(data, at)
     at += 4
@@ -307,7 +307,7 @@ def _decode_request_v2_to_v5(view: memoryview, at: int) -> OffsetFetchRequest:
             if size < 0:
                 raise null_refused()
             end = at + size
-            offset_fetch_request_topic.name = data[at:end].decode()
+            offset_fetch_request_topic.name = data[at:end].decode("utf-8", "replace")
             at = end
             (count,) = _read_i(data, at)
             at += 4
@@ -334,7 +334,7 @@ def _decode_request_v6(view: memoryview, at: int) -> OffsetFetchRequest:
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.group_id = data[at:end].decode()
+    message.group_id = data[at:end].decode("utf-8", "replace")
     at = end
     count = data[at]
     at += 1
@@ -356,7 +356,7 @@ def _decode_request_v6(view: memoryview, at: int) -> OffsetFetchRequest:
             if not 0 < size < 128:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            offset_fetch_request_topic.name = data[at:end].decode()
+            offset_fetch_request_topic.name = data[at:end].decode("utf-8", "replace")
             at = end
             count = data[at]
             at += 1
@@ -391,7 +391,7 @@ def _decode_request_v7(view: memoryview, at: int) -> OffsetFetchRequest:
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.group_id = data[at:end].decode()
+    message.group_id = data[at:end].decode("utf-8", "replace")
     at = end
     count = data[at]
     at += 1
@@ -413,7 +413,7 @@ def _decode_request_v7(view: memoryview, at: int) -> OffsetFetchRequest:
             if not 0 < size < 128:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            offset_fetch_request_topic.name = data[at:end].decode()
+            offset_fetch_request_topic.name = data[at:end].decode("utf-8", "replace")
             at = end
             count = data[at]
             at += 1
@@ -461,7 +461,7 @@ def _decode_request_v8(view: memoryview, at: int) -> OffsetFetchRequest:
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        offset_fetch_request_group.group_id = data[at:end].decode()
+        offset_fetch_request_group.group_id = data[at:end].decode("utf-8", "replace")
         at = end
         offset_fetch_request_group.member_id = None
         offset_fetch_request_group.member_epoch = -1
@@ -485,7 +485,7 @@ def _decode_request_v8(view: memoryview, at: int) -> OffsetFetchRequest:
                 if not 0 < size < 128:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                offset_fetch_request_topics.name = data[at:end].decode()
+                offset_fetch_request_topics.name = data[at:end].decode("utf-8", "replace")
                 at = end
                 offset_fetch_request_topics.topic_id = ZERO_UUID
                 count = data[at]
@@ -537,7 +537,7 @@ def _decode_request_v9(view: memoryview, at: int) -> OffsetFetchRequest:
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        offset_fetch_request_group.group_id = data[at:end].decode()
+        offset_fetch_request_group.group_id = data[at:end].decode("utf-8", "replace")
         at = end
         size = data[at]
         at += 1
@@ -547,7 +547,7 @@ def _decode_request_v9(view: memoryview, at: int) -> OffsetFetchRequest:
             if size > 127:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            offset_fetch_request_group.member_id = data[at:end].decode()
+            offset_fetch_request_group.member_id = data[at:end].decode("utf-8", "replace")
             at = end
         offset_fetch_request_group.member_epoch, count = _read_in(data, at)
         at += 5
@@ -569,7 +569,7 @@ def _decode_request_v9(view: memoryview, at: int) -> OffsetFetchRequest:
                 if not 0 < size < 128:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                offset_fetch_request_topics.name = data[at:end].decode()
+                offset_fetch_request_topics.name = data[at:end].decode("utf-8", "replace")
                 at = end
                 offset_fetch_request_topics.topic_id = ZERO_UUID
                 count = data[at]
@@ -621,7 +621,7 @@ def _decode_request_v10(view: memoryview, at: int) -> OffsetFetchRequest:
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        offset_fetch_request_group.group_id = data[at:end].decode()
+        offset_fetch_request_group.group_id = data[at:end].decode("utf-8", "replace")
         at = end
         size = data[at]
         at += 1
@@ -631,7 +631,7 @@ def _decode_request_v10(view: memoryview, at: int) -> OffsetFetchRequest:
             if size > 127:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            offset_fetch_request_group.member_id = data[at:end].decode()
+            offset_fetch_request_group.member_id = data[at:end].decode("utf-8", "replace")
             at = end
         offset_fetch_request_group.member_epoch, count = _read_in(data, at)
         at += 5
@@ -1009,7 +1009,7 @@ def _decode_response_v1_to_v5(view: memoryview, at: int, version: int) -> Offset
         if size < 0:
             raise null_refused()
         end = at + size
-        offset_fetch_response_topic.name = data[at:end].decode()
+        offset_fetch_response_topic.name = data[at:end].decode("utf-8", "replace")
         at = end
         (count,) = _read_i(data, at)
         at += 4
@@ -1037,7 +1037,7 @@ def _decode_response_v1_to_v5(view: memoryview, at: int, version: int) -> Offset
                 offset_fetch_response_partition.metadata = None
             else:
                 end = at + size
-                offset_fetch_response_partition.metadata = data[at:end].decode()
+                offset_fetch_response_partition.metadata = data[at:end].decode("utf-8", "replace")
                 at = end
             (offset_fetch_response_partition.error_code,) = _read_h(data, at)
             at += 2
@@ -1078,7 +1078,7 @@ def _decode_response_v6_to_v10(view: memoryview, at: int, version: int) -> Offse
                 if not 0 < size < 128:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                offset_fetch_response_topic.name = data[at:end].decode()
+                offset_fetch_response_topic.name = data[at:end].decode("utf-8", "replace")
                 at = end
             offset_fetch_response_topic.partitions = []
             if version <= 7:
@@ -1116,7 +1116,7 @@ def _decode_response_v6_to_v10(view: memoryview, at: int, version: int) -> Offse
                             if size > 127:
                                 size, at = string_size(data, at, size)
                             end = at + size - 1
-                            offset_fetch_response_partition.metadata = data[at:end].decode()
+                            offset_fetch_response_partition.metadata = data[at:end].decode("utf-8", "replace")
                             at = end
                     offset_fetch_response_partition.error_code = 0
                     if version <= 7:
@@ -1155,7 +1155,7 @@ def _decode_response_v6_to_v10(view: memoryview, at: int, version: int) -> Offse
                 if not 0 < size < 128:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                offset_fetch_response_group.group_id = data[at:end].decode()
+                offset_fetch_response_group.group_id = data[at:end].decode("utf-8", "replace")
                 at = end
             offset_fetch_response_group.topics = []
             if version >= 8:
@@ -1178,7 +1178,7 @@ def _decode_response_v6_to_v10(view: memoryview, at: int, version: int) -> Offse
                         if not 0 < size < 128:
                             size, at = string_size(data, at, size)
                         end = at + size - 1
-                        offset_fetch_response_topics.name = data[at:end].decode()
+                        offset_fetch_response_topics.name = data[at:end].decode("utf-8", "replace")
                         at = end
                     offset_fetch_response_topics.topic_id = ZERO_UUID
                     if version >= 10:
@@ -1221,7 +1221,7 @@ def _decode_response_v6_to_v10(view: memoryview, at: int, version: int) -> Offse
                                     if size > 127:
                                         size, at = string_size(data, at, size)
                                     end = at + size - 1
-                                    offset_fetch_response_partitions.metadata = data[at:end].decode()
+                                    offset_fetch_response_partitions.metadata = data[at:end].decode("utf-8", "replace")
                                     at = end
                             offset_fetch_response_partitions.error_code = 0
                             if version >= 8:

@@ -162,7 +162,7 @@ def _decode_request_v2(view: memoryview, at: int) -> OffsetForLeaderEpochRequest
         if size < 0:
             raise null_refused()
         end = at + size
-        offset_for_leader_topic.topic = data[at:end].decode()
+        offset_for_leader_topic.topic = data[at:end].decode("utf-8", "replace")
         at = end
         (count,) = _read_i(data, at)
         at += 4
@@ -208,7 +208,7 @@ def _decode_request_v3(view: memoryview, at: int) -> OffsetForLeaderEpochRequest
         if size < 0:
             raise null_refused()
         end = at + size
-        offset_for_leader_topic.topic = data[at:end].decode()
+        offset_for_leader_topic.topic = data[at:end].decode("utf-8", "replace")
         at = end
         (count,) = _read_i(data, at)
         at += 4
@@ -254,7 +254,7 @@ def _decode_request_v4(view: memoryview, at: int) -> OffsetForLeaderEpochRequest
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        offset_for_leader_topic.topic = data[at:end].decode()
+        offset_for_leader_topic.topic = data[at:end].decode("utf-8", "replace")
         at = end
         count = data[at]
         at += 1
@@ -431,7 +431,7 @@ def _decode_response_v2_to_v3(view: memoryview, at: int, _version: int) -> Offse
         if size < 0:
             raise null_refused()
         end = at + size
-        offset_for_leader_topic_result.topic = data[at:end].decode()
+        offset_for_leader_topic_result.topic = data[at:end].decode("utf-8", "replace")
         at = end
         (count,) = _read_i(data, at)
         at += 4
@@ -478,7 +478,7 @@ def _decode_response_v4(view: memoryview, at: int, _version: int) -> OffsetForLe
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        offset_for_leader_topic_result.topic = data[at:end].decode()
+        offset_for_leader_topic_result.topic = data[at:end].decode("utf-8", "replace")
         at = end
         count = data[at]
         at += 1

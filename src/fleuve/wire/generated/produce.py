@@ -236,7 +236,7 @@ def _decode_request_v3_to_v8(view: memoryview, at: int) -> ProduceRequest:
         message.transactional_id = None
     else:
         end = at + size
-        message.transactional_id = str(data[at:end], "utf-8")
+        message.transactional_id = str(data[at:end], "utf-8", "replace")
         at = end
     message.acks, message.timeout_ms, count = _read_hii(data, at)
     at += 10
@@ -255,7 +255,7 @@ def _decode_request_v3_to_v8(view: memoryview, at: int) -> ProduceRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        topic_produce_data.name = str(data[at:end], "utf-8")
+        topic_produce_data.name = str(data[at:end], "utf-8", "replace")
         at = end
         topic_produce_data.topic_id = ZERO_UUID
         (count,) = _read_i(data, at)
@@ -295,7 +295,7 @@ def _decode_request_v9_to_v12(view: memoryview, at: int) -> ProduceRequest:
         if size > 127:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        message.transactional_id = str(data[at:end], "utf-8")
+        message.transactional_id = str(data[at:end], "utf-8", "replace")
         at = end
     message.acks, message.timeout_ms, count = _read_hin(data, at)
     at += 7
@@ -314,7 +314,7 @@ def _decode_request_v9_to_v12(view: memoryview, at: int) -> ProduceRequest:
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        topic_produce_data.name = str(data[at:end], "utf-8")
+        topic_produce_data.name = str(data[at:end], "utf-8", "replace")
         at = end
         topic_produce_data.topic_id = ZERO_UUID
         count = data[at]
@@ -368,7 +368,7 @@ def _decode_request_v13(view: memoryview, at: int) -> ProduceRequest:
         if size > 127:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        message.transactional_id = str(data[at:end], "utf-8")
+        message.transactional_id = str(data[at:end], "utf-8", "replace")
         at = end
     message.acks, message.timeout_ms, count = _read_hin(data, at)
     at += 7
@@ -836,7 +836,7 @@ def _decode_response_v3_to_v8(view: memoryview, at: int, version: int) -> Produc
         if size < 0:
             raise null_refused()
         end = at + size
-        topic_produce_response.name = data[at:end].decode()
+        topic_produce_response.name = data[at:end].decode("utf-8", "replace")
         at = end
         topic_produce_response.topic_id = ZERO_UUID
         (count,) = _read_i(data, at)
@@ -888,7 +888,9 @@ def _decode_response_v3_to_v8(view: memoryview, at: int, version: int) -> Produc
                             batch_index_and_error_message.batch_index_error_message = None
                         else:
                             end = at + size
-                            batch_index_and_error_message.batch_index_error_message = data[at:end].decode()
+                            batch_index_and_error_message.batch_index_error_message = data[at:end].decode(
+                                "utf-8", "replace"
+                            )
                             at = end
             partition_produce_response.error_message = None
             if version >= 8:
@@ -898,7 +900,7 @@ def _decode_response_v3_to_v8(view: memoryview, at: int, version: int) -> Produc
                     partition_produce_response.error_message = None
                 else:
                     end = at + size
-                    partition_produce_response.error_message = data[at:end].decode()
+                    partition_produce_response.error_message = data[at:end].decode("utf-8", "replace")
                     at = end
             partition_produce_response.current_leader = None
     message.node_endpoints = []
@@ -930,7 +932,7 @@ def _decode_response_v9(view: memoryview, at: int, _version: int) -> ProduceResp
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        topic_produce_response.name = data[at:end].decode()
+        topic_produce_response.name = data[at:end].decode("utf-8", "replace")
         at = end
         topic_produce_response.topic_id = ZERO_UUID
         count = data[at]
@@ -972,7 +974,7 @@ def _decode_response_v9(view: memoryview, at: int, _version: int) -> ProduceResp
                     if size > 127:
                         size, at = string_size(data, at, size)
                     end = at + size - 1
-                    batch_index_and_error_message.batch_index_error_message = data[at:end].decode()
+                    batch_index_and_error_message.batch_index_error_message = data[at:end].decode("utf-8", "replace")
                     at = end
                 tags = data[at]
                 at += 1
@@ -986,7 +988,7 @@ def _decode_response_v9(view: memoryview, at: int, _version: int) -> ProduceResp
                 if size > 127:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                partition_produce_response.error_message = data[at:end].decode()
+                partition_produce_response.error_message = data[at:end].decode("utf-8", "replace")
                 at = end
             partition_produce_response.current_leader = None
             tags = data[at]
@@ -1030,7 +1032,7 @@ def _decode_response_v10_to_v13(view: memoryview, at: int, version: int) -> Prod
             if not 0 < size < 128:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            topic_produce_response.name = data[at:end].decode()
+            topic_produce_response.name = data[at:end].decode("utf-8", "replace")
             at = end
         topic_produce_response.topic_id = ZERO_UUID
         if version >= 13:
@@ -1076,7 +1078,7 @@ def _decode_response_v10_to_v13(view: memoryview, at: int, version: int) -> Prod
                     if size > 127:
                         size, at = string_size(data, at, size)
                     end = at + size - 1
-                    batch_index_and_error_message.batch_index_error_message = data[at:end].decode()
+                    batch_index_and_error_message.batch_index_error_message = data[at:end].decode("utf-8", "replace")
                     at = end
                 tags = data[at]
                 at += 1
@@ -1090,7 +1092,7 @@ def _decode_response_v10_to_v13(view: memoryview, at: int, version: int) -> Prod
                 if size > 127:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                partition_produce_response.error_message = data[at:end].decode()
+                partition_produce_response.error_message = data[at:end].decode("utf-8", "replace")
                 at = end
             partition_produce_response.current_leader = None
             tags = data[at]
@@ -1133,7 +1135,7 @@ def _decode_response_v10_to_v13(view: memoryview, at: int, version: int) -> Prod
                 if not 0 < size < 128:
                     size, at = string_size(data, at, size)
                 end = at + size - 1
-                node_endpoint.host = data[at:end].decode()
+                node_endpoint.host = data[at:end].decode("utf-8", "replace")
                 at = end
                 node_endpoint.port, size = _read_in(data, at)
                 at += 5
@@ -1143,7 +1145,7 @@ def _decode_response_v10_to_v13(view: memoryview, at: int, version: int) -> Prod
                     if size > 127:
                         size, at = string_size(data, at, size)
                     end = at + size - 1
-                    node_endpoint.rack = data[at:end].decode()
+                    node_endpoint.rack = data[at:end].decode("utf-8", "replace")
                     at = end
                 tags = data[at]
                 at += 1

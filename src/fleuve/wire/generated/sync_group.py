@@ -120,14 +120,14 @@ def _decode_request_v0_to_v2(view: memoryview, at: int) -> SyncGroupRequest:
     if size < 0:
         raise null_refused()
     end = at + size
-    message.group_id = data[at:end].decode()
+    message.group_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.generation_id, size = _read_ih(data, at)
     at += 6
     if size < 0:
         raise null_refused()
     end = at + size
-    message.member_id = data[at:end].decode()
+    message.member_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.group_instance_id = None
     message.protocol_type = None
@@ -149,7 +149,7 @@ def _decode_request_v0_to_v2(view: memoryview, at: int) -> SyncGroupRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        sync_group_request_assignment.member_id = data[at:end].decode()
+        sync_group_request_assignment.member_id = data[at:end].decode("utf-8", "replace")
         at = end
         (size,) = _read_i(data, at)
         at += 4
@@ -172,14 +172,14 @@ def _decode_request_v3(view: memoryview, at: int) -> SyncGroupRequest:
     if size < 0:
         raise null_refused()
     end = at + size
-    message.group_id = data[at:end].decode()
+    message.group_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.generation_id, size = _read_ih(data, at)
     at += 6
     if size < 0:
         raise null_refused()
     end = at + size
-    message.member_id = data[at:end].decode()
+    message.member_id = data[at:end].decode("utf-8", "replace")
     at = end
     (size,) = _read_h(data, at)
     at += 2
@@ -187,7 +187,7 @@ def _decode_request_v3(view: memoryview, at: int) -> SyncGroupRequest:
         message.group_instance_id = None
     else:
         end = at + size
-        message.group_instance_id = data[at:end].decode()
+        message.group_instance_id = data[at:end].decode("utf-8", "replace")
         at = end
     message.protocol_type = None
     message.protocol_name = None
@@ -208,7 +208,7 @@ def _decode_request_v3(view: memoryview, at: int) -> SyncGroupRequest:
         if size < 0:
             raise null_refused()
         end = at + size
-        sync_group_request_assignment.member_id = data[at:end].decode()
+        sync_group_request_assignment.member_id = data[at:end].decode("utf-8", "replace")
         at = end
         (size,) = _read_i(data, at)
         at += 4
@@ -231,14 +231,14 @@ def _decode_request_v4(view: memoryview, at: int) -> SyncGroupRequest:
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.group_id = data[at:end].decode()
+    message.group_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.generation_id, size = _read_in(data, at)
     at += 5
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.member_id = data[at:end].decode()
+    message.member_id = data[at:end].decode("utf-8", "replace")
     at = end
     size = data[at]
     at += 1
@@ -248,7 +248,7 @@ def _decode_request_v4(view: memoryview, at: int) -> SyncGroupRequest:
         if size > 127:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        message.group_instance_id = data[at:end].decode()
+        message.group_instance_id = data[at:end].decode("utf-8", "replace")
         at = end
     message.protocol_type = None
     message.protocol_name = None
@@ -269,7 +269,7 @@ def _decode_request_v4(view: memoryview, at: int) -> SyncGroupRequest:
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        sync_group_request_assignment.member_id = data[at:end].decode()
+        sync_group_request_assignment.member_id = data[at:end].decode("utf-8", "replace")
         at = end
         size = data[at]
         at += 1
@@ -300,14 +300,14 @@ def _decode_request_v5(view: memoryview, at: int) -> SyncGroupRequest:
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.group_id = data[at:end].decode()
+    message.group_id = data[at:end].decode("utf-8", "replace")
     at = end
     message.generation_id, size = _read_in(data, at)
     at += 5
     if not 0 < size < 128:
         size, at = string_size(data, at, size)
     end = at + size - 1
-    message.member_id = data[at:end].decode()
+    message.member_id = data[at:end].decode("utf-8", "replace")
     at = end
     size = data[at]
     at += 1
@@ -317,7 +317,7 @@ def _decode_request_v5(view: memoryview, at: int) -> SyncGroupRequest:
         if size > 127:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        message.group_instance_id = data[at:end].decode()
+        message.group_instance_id = data[at:end].decode("utf-8", "replace")
         at = end
     size = data[at]
     at += 1
@@ -327,7 +327,7 @@ def _decode_request_v5(view: memoryview, at: int) -> SyncGroupRequest:
         if size > 127:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        message.protocol_type = data[at:end].decode()
+        message.protocol_type = data[at:end].decode("utf-8", "replace")
         at = end
     size = data[at]
     at += 1
@@ -337,7 +337,7 @@ def _decode_request_v5(view: memoryview, at: int) -> SyncGroupRequest:
         if size > 127:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        message.protocol_name = data[at:end].decode()
+        message.protocol_name = data[at:end].decode("utf-8", "replace")
         at = end
     count = data[at]
     at += 1
@@ -356,7 +356,7 @@ def _decode_request_v5(view: memoryview, at: int) -> SyncGroupRequest:
         if not 0 < size < 128:
             size, at = string_size(data, at, size)
         end = at + size - 1
-        sync_group_request_assignment.member_id = data[at:end].decode()
+        sync_group_request_assignment.member_id = data[at:end].decode("utf-8", "replace")
         at = end
         size = data[at]
         at += 1
@@ -531,7 +531,7 @@ def _decode_response_v4_to_v5(view: memoryview, at: int, version: int) -> SyncGr
             if size > 127:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            message.protocol_type = data[at:end].decode()
+            message.protocol_type = data[at:end].decode("utf-8", "replace")
             at = end
     message.protocol_name = None
     if version >= 5:
@@ -543,7 +543,7 @@ def _decode_response_v4_to_v5(view: memoryview, at: int, version: int) -> SyncGr
             if size > 127:
                 size, at = string_size(data, at, size)
             end = at + size - 1
-            message.protocol_name = data[at:end].decode()
+            message.protocol_name = data[at:end].decode("utf-8", "replace")
             at = end
     size = data[at]
     at += 1
