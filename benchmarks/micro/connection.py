@@ -28,7 +28,7 @@ from fleuve.kafka.limits import Limits
 from fleuve.kafka.table import Table
 from fleuve.records.batch import check_produced
 from support.batches import batch
-from support.edge import frame, produce_request
+from support.edge import CountingTransport, frame, produce_request
 from support.topics import create_topic, running, topic_service
 
 
@@ -53,38 +53,6 @@ class NullLog:
             request.settle(slot, self._result)
 
 
-class CountingTransport:
-    """The part of a transport that a connection uses."""
-
-    def __init__(self) -> None:
-        self.writes = 0
-
-    def get_extra_info(self, name: str) -> Any:
-        return ("127.0.0.1", 1) if name == "peername" else None
-
-    def set_write_buffer_limits(self, high: int, low: int) -> None: ...
-
-    def write(self, data: Any) -> None:
-        self.writes += 1
-
-    def writelines(self, data: Any) -> None:
-        self.writes += 1
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def is_closing(self) -> bool:
-        return False
-
-    def pause_reading(self) -> None: ...
-
-    def resume_reading(self) -> None: ...
-
-    def abort(self) -> None: ...
-
-    def close(self) -> None: ...
-
-
 async def measure(
     value_bytes: int, requests: int, *, version: int, partitions: int = 1, checks: bool, seconds: float
 ) -> float:
@@ -98,7 +66,7 @@ async def measure(
         )
         connection = Connection(connections, "PLAINTEXT", ("localhost", 9092))
         transport = CountingTransport()
-        connection.connection_made(transport)  # type: ignore[arg-type]
+        connection.connection_made(transport)
         request = produce_request(batch(bytes(value_bytes)), topic)
         for index in range(1, partitions):
             data = request.topic_data[0].partition_data

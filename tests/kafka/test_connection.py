@@ -476,6 +476,32 @@ async def test_many_broken_clients_leave_few_lines():
         assert len(edge.logger.of("warning")) == 10
 
 
+@on_both_loops
+async def test_a_large_malformed_request_gives_its_memory_back():
+    async with running_edge() as edge:
+        client = await edge.connect()
+        client.writer.write((200_000).to_bytes(4, "big") + b"\x00\x00\x00\x09" + b"\xff" * 199_996)
+        assert await client.is_closed()
+        assert edge.connections.request_memory.used == 0
+        client = await edge.connect()
+        client.writer.write((20_000).to_bytes(4, "big") + b"\x00\x00\x00\x09" + b"\xff" * 19_996)
+        assert await client.is_closed()
+        assert edge.connections.partial_memory.used == 0
+
+
+@on_both_loops
+async def test_a_bug_in_produce_costs_its_own_connection_and_is_logged():
+    async with running_edge() as edge:
+        topic, client, other = await edge.topic("t"), await edge.connect(), await edge.connect()
+        del edge.log.partitions
+        client.send(produce, produce_request(batch(b"x"), topic), VERSION)
+        assert await client.is_closed()
+        ((_, fields),) = edge.logger.of("error")
+        assert "AttributeError" in str(fields["error"])
+        edge.log.partitions = {}
+        await other.call(produce, produce_request(batch(b"x"), topic), VERSION)
+
+
 @pytest.mark.parametrize(
     "codec_version", [(produce, 3), (produce, 9), (produce, 13), (fetch, 4), (fetch, 12), (fetch, 17)]
 )

@@ -247,12 +247,17 @@ class Connection(asyncio.BufferedProtocol):
         shared = self._shared
         self._active = shared.loop.time()
         shared.stats.received_bytes += nbytes
-        if self._own is not None:
-            self._own_filled += nbytes
-            if self._own_filled == self._own_size:
-                self._take_own()
-        else:
-            self._take_shared(len(self._rest) + nbytes)
+        try:
+            if self._own is not None:
+                self._own_filled += nbytes
+                if self._own_filled == self._own_size:
+                    self._take_own()
+            else:
+                self._take_shared(len(self._rest) + nbytes)
+        except DecodeError as error:
+            self._malformed(error)
+        except Exception as error:
+            self._bug(error)
         if self._out and not self._dirty:
             self.flush()
 
@@ -260,15 +265,11 @@ class Connection(asyncio.BufferedProtocol):
         buffer = self._shared.buffer
         if self._rest:
             self._rest = b""
-        try:
-            frames, at = parse_frames(buffer, end, self._shared.limits.request_size_max)
-            for start, stop in frames:
-                self._take(buffer[start:stop], stop - start)
-                if self._closing:
-                    return
-        except DecodeError as error:
-            self._malformed(error)
-            return
+        frames, at = parse_frames(buffer, end, self._shared.limits.request_size_max)
+        for start, stop in frames:
+            self._take(buffer[start:stop], stop - start)
+            if self._closing:
+                return
         if at < end:
             self._keep(buffer, at, end)
 
@@ -307,14 +308,15 @@ class Connection(asyncio.BufferedProtocol):
         assert view is not None
         self._own = self._own_view = None
         self._own_size = self._own_filled = 0
+        if size <= LARGE_FRAME_BYTES:
+            self._shared.partial_memory.give_back(size)
+            self._take(view[:size], size)
+            return
         try:
-            if size > LARGE_FRAME_BYTES:
-                self._take(view[:size], size, own)
-            else:
-                self._shared.partial_memory.give_back(size)
-                self._take(view[:size], size)
-        except DecodeError as error:
-            self._malformed(error)
+            self._take(view[:size], size, own)
+        except BaseException:
+            self._shared.request_memory.give_back(size)
+            raise
 
     def _release_own(self) -> None:
         """Give back what a frame that will never be complete has taken."""

@@ -17,6 +17,9 @@ from fleuve.kafka.connections import Connections
 
 LOOPBACKS = ("127.0.0.1", "::1")
 EVERY_INTERFACE = ("0.0.0.0", "::")
+BACKLOG_MIN = 1024
+"""One event loop does everything here, accepting too: with Kafka's 50, a burst of connections while it is busy for some
+milliseconds costs each of them a second, the time after which a client's kernel tries again."""
 PORT_ATTEMPTS_MAX = 20
 """How often a port is chosen that must be free on all addresses."""
 
@@ -39,7 +42,7 @@ class ListenerAddress:
     advertised_port: int
     """0: the port that it has bound."""
     backlog: int = 50
-    """`socket.listen.backlog.size`."""
+    """`socket.listen.backlog.size`; never less than `BACKLOG_MIN`."""
     receive_buffer_bytes: int = -1
     """`socket.receive.buffer.bytes`; -1: the system's."""
     send_buffer_bytes: int = -1
@@ -103,7 +106,7 @@ class Listener:
             if self.address.send_buffer_bytes > 0:
                 opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.address.send_buffer_bytes)
             opened.bind(address)
-            opened.listen(self.address.backlog)
+            opened.listen(max(self.address.backlog, BACKLOG_MIN))
         except BaseException:
             opened.close()
             raise
@@ -124,7 +127,9 @@ class Listener:
         for bound in self._sockets:
             self._servers.append(
                 await loop.create_server(
-                    lambda: Connection(connections, name, advertised), sock=bound, backlog=self.address.backlog
+                    lambda: Connection(connections, name, advertised),
+                    sock=bound,
+                    backlog=max(self.address.backlog, BACKLOG_MIN),
                 )
             )
 
