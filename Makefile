@@ -11,10 +11,12 @@ export PATH := $(ROOT)/.kcat/bin:$(PATH)
 
 DATA_DIR ?= $(ROOT)/fleuve-data
 SERVE ?=
+KILLS ?= 100
+SEED ?= 1
 PYTEST ?= -n auto --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run install install-test test lint types layers generated generate format pytest bench docs lock clean
+.PHONY: help run install install-test test lint types layers generated generate format pytest soak bench docs lock clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -30,6 +32,9 @@ test: install-test lint types layers generated pytest ## Check everything
 
 pytest: install-test ## Run the tests alone (PYTEST="-k fetch")
 	cd "$(ROOT)" && $(BIN)/python -m pytest $(PYTEST)
+
+soak: install-test ## Kill the broker and cut its power again and again (KILLS=1000, SEED=7)
+	cd "$(ROOT)" && FLEUVE_KILLS=$(KILLS) FLEUVE_SEED=$(SEED) $(BIN)/python -m pytest tests/faults/test_kill.py
 
 lint: $(VENV)/.test.stamp ## Check style and formatting
 	cd "$(ROOT)" && $(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .

@@ -85,6 +85,11 @@ class BrokerProcess:
         return self._process.pid
 
     @property
+    def running(self) -> bool:
+        """Whether the broker was started, and nobody has stopped, killed or waited for it since."""
+        return self._process is not None
+
+    @property
     def stderr(self) -> str:
         """What the broker wrote to standard error so far, over all its starts."""
         return self.stderr_path.read_text(errors="replace") if self.stderr_path.exists() else ""

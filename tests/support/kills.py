@@ -1,7 +1,7 @@
-"""Kills a broker at random instants while clients work with it, and looks at what it kept.
+"""Kills a broker at random instants while clients work with it, or cuts its power, and looks at what it kept.
 
-A kill comes some acknowledged records after the broker was ready, or while it starts. What random means is the
-seed's; when the process is really gone is the machine's.
+A crash comes some acknowledged records after the broker was ready, or while it starts. What random means is the
+seed's; when the process is really gone is the machine's. A power cut is `launch.py`'s: it loses what was not flushed.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import random
 import signal
-import sys
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fleuve.base.errors import FleuveError
+from support import launch
 from support.broker_process import BrokerFailed, BrokerProcess
 from support.ledger import Ledger, Partition
 from support.traffic import (
@@ -37,6 +37,8 @@ START_S_MAX = 0.6
 """A kill during a start comes within that time."""
 ACKNOWLEDGED_TIMEOUT_S = 30.0
 FINISH_TIMEOUT_S = 30.0
+MERGED_TIMEOUT_S = 20.0
+LOOK_S = 0.02
 SETTINGS = {
     # The group's consumer shall read soon after a restart.
     "group.initial.rebalance.delay.ms": 0,
@@ -59,17 +61,37 @@ class Report:
     findings: list[str]
 
 
-class KillableBroker(BrokerProcess):
+class CrashingBroker(BrokerProcess):
     """A broker process that can be killed before it is ready, too."""
 
-    def start_and_kill(self, after_s: float) -> None:
-        """Start, and kill it that long after."""
-        timer = threading.Timer(after_s, lambda: self.signal(signal.SIGKILL))
+    def crash(self) -> None:
+        """End it as the campaign does."""
+        self.kill()
+
+    def start_and_crash(self, after_s: float) -> None:
+        """Start, and crash it that long after."""
+        timer = threading.Timer(after_s, self._kill_if_running)
         timer.start()
         with contextlib.suppress(BrokerFailed):
             self.start()
         timer.join()
-        self.kill()
+        self.crash()
+
+    def _kill_if_running(self) -> None:
+        if self.running:
+            self.signal(signal.SIGKILL)
+
+
+class UnpluggedBroker(CrashingBroker):
+    """A broker with "power-cut" of `launch.py`, whose crashes are power cuts."""
+
+    def crash(self) -> None:
+        if self.running:
+            self.signal(signal.SIGUSR1)
+            code = self.wait()
+            # What was killed while it started has nothing to lose yet.
+            assert code in {launch.EXIT_CUT, -signal.SIGKILL}, f"the power cut ended with {code}:\n{self.stderr}"
+        launch.restore_catalog(self.data_dir)
 
 
 def address_of(broker: BrokerProcess) -> Address:
@@ -82,14 +104,23 @@ def kill_again_and_again(
     *,
     kills: int,
     seed: int,
-    command: Sequence[str] = (sys.executable, "-m", "fleuve"),
-    environment: dict[str, str] | None = None,
+    power: bool = False,
+    sabotage: str | None = None,
     real_clients: bool = True,
 ) -> Report:
-    """Do so many kills, then let every client finish, stop the broker, start it again, and read everything."""
+    """Do so many kills, then let every client finish, crash the broker, start it again, and read everything.
+
+    With `power` each is a power cut; `sabotage` is one of `sabotage.py`.
+    """
     chance = random.Random(seed)
     ledger = Ledger()
-    broker = KillableBroker(directory, settings=SETTINGS, command=command, environment=environment)
+    changes = [*(["power-cut"] if power else []), *([sabotage] if sabotage else [])]
+    make = UnpluggedBroker if power else CrashingBroker
+    broker = (
+        make(directory, settings=SETTINGS, command=launch.command(*changes), environment=launch.environment())
+        if changes
+        else make(directory, settings=SETTINGS)
+    )
     broker.start()
     workers: list[Worker] = []
     killed = 0
@@ -103,19 +134,21 @@ def kill_again_and_again(
             ledger.wait_for(
                 ledger.count + chance.randrange(1, RECORDS_BETWEEN_KILLS_MAX), timeout_s=ACKNOWLEDGED_TIMEOUT_S
             )
-            broker.kill()
+            broker.crash()
             killed += 1
             while killed < kills and chance.random() < 0.25:
-                broker.start_and_kill(chance.random() * START_S_MAX)
+                broker.start_and_crash(chance.random() * START_S_MAX)
                 killed += 1
             broker.start()
         ledger.findings += stop(workers, timeout_s=FINISH_TIMEOUT_S, finish=not ledger.findings)
-        broker.kill()
+        broker.crash()
         broker.start()
+        _look_at_everything(broker, ledger)
+        _wait_until_merged(broker, ledger)
         _look_at_everything(broker, ledger)
         broker.terminate()
         broker.check()
-    except (BrokerFailed, TimeoutError, OSError, RefusedError) as error:
+    except (AssertionError, OSError, RefusedError, FleuveError) as error:
         ledger.find(f"after {killed} kills: {error}")
         stop(workers, timeout_s=0.1, finish=False)
     finally:
@@ -140,6 +173,17 @@ def _workers(ledger: Ledger, address: Address, seed: int, *, real_clients: bool)
             LibrdkafkaConsumer("reader", ledger, address, seed=seed, group="readers", topic=EVENTS),
         ]
     return workers
+
+
+def _wait_until_merged(broker: BrokerProcess, ledger: Ledger) -> None:
+    """Return when what the campaign wrote lies in segments; a journal file that grows may be left."""
+    journal = broker.data_dir / "journal"
+    looks = int(MERGED_TIMEOUT_S / LOOK_S)
+    while (left := len(list(journal.iterdir()))) > 1 and looks:
+        looks -= 1
+        threading.Event().wait(LOOK_S)
+    if left > 1:
+        ledger.find(f"{left} journal files were not merged within {MERGED_TIMEOUT_S} s")
 
 
 def _look_at_everything(broker: BrokerProcess, ledger: Ledger) -> None:

@@ -29,6 +29,9 @@ RETRIABLE = {
 }
 PAUSE_S = 0.02
 """Between attempts to connect."""
+REST_S_MAX = 0.6
+BURST_MAX = 6
+"""Flushed commits of the catalog come in bursts: between them its relaxed ones pile up, for a power cut to take."""
 IN_FLIGHT_MAX = 5
 """Batches of an idempotent producer without answer, in one partition, as Kafka's brokers remember five."""
 RECORDS_MAX = 20
@@ -67,6 +70,11 @@ class Worker(threading.Thread):
     def finished(self) -> bool:
         """Say whether nothing is left to do."""
         return self.stopping.is_set()
+
+    def rest(self) -> None:
+        """Do nothing for a while, now and then."""
+        if self.chance.random() * BURST_MAX < 1:
+            self.stopping.wait(self.chance.random() * REST_S_MAX)
 
     def session(self) -> None:
         """Do something over a new connection, until it ends."""
@@ -166,6 +174,7 @@ class RawCommitter(Worker):
                 topic, index = self.chance.choice(self.partitions)
                 client.commit(self.group, topic, {index: self.position})
                 self.ledger.commits[self.group, (topic, index)] = self.position
+                self.rest()
 
 
 class TopicChanger(Worker):
@@ -191,6 +200,7 @@ class TopicChanger(Worker):
                     self.ledger.acknowledged.pop((topic, 1))
                     client.delete_topic(topic)
                     self.ledger.topics[topic] = False
+                self.rest()
 
 
 class LibrdkafkaProducer(Worker):
@@ -257,6 +267,7 @@ class LibrdkafkaConsumer(Worker):
                 for message in messages:
                     self._read(message)
                 if messages:
+                    self.rest()
                     try:
                         self._committed(consumer.commit(asynchronous=False))
                     except KafkaException:
