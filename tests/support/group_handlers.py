@@ -13,6 +13,7 @@ from uuid import UUID
 
 from fleuve.adapters.memory.groups import MemoryGroupStore
 from fleuve.base.clock import Clock
+from fleuve.base.errors import FleuveError
 from fleuve.base.ids import NodeId, TopicId
 from fleuve.engine.access.service import AllowAll, Authorizer
 from fleuve.engine.groups.policy import GroupPolicy
@@ -43,6 +44,14 @@ class Topics:
             name: SimpleNamespace(id=TopicId(UUID(int=number)), name=name, partition_ids=tuple(range(count)))
             for number, (name, count) in enumerate(partition_counts.items(), start=100)
         }
+        self.internal_refused: FleuveError | None = None
+        """Why `__consumer_offsets` cannot be made, if it cannot."""
+        self.internal_made = 0
+
+    async def ensure_internal(self) -> None:
+        if self.internal_refused is not None:
+            raise self.internal_refused
+        self.internal_made += 1
 
     def get(self, name: str) -> Any:
         return self._by_name.get(name)
@@ -71,7 +80,10 @@ class GroupApis:
     def __post_init__(self) -> None:
         groups, topics = self.groups, self.topics
         handlers: list[tuple[Any, Callable[..., Any]]] = [
-            (find_coordinator, find_coordinator.Handler(lambda: NodeId(7))),
+            (
+                find_coordinator,
+                find_coordinator.Handler(lambda: NodeId(7), ensure_offsets_topic=topics.ensure_internal),
+            ),
             (offset_commit, offset_commit.Handler(groups, topics)),  # type: ignore[arg-type]
             (offset_fetch, offset_fetch.Handler(groups, topics)),  # type: ignore[arg-type]
             (offset_delete, offset_delete.Handler(groups, topics)),  # type: ignore[arg-type]

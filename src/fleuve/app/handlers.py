@@ -84,7 +84,10 @@ def table_of(
         (metadata.API, metadata.Handler(topics, brokers, leader_epoch=epoch)),
         (offset_commit.API, offset_commit.Handler(groups, topics)),
         (offset_fetch.API, offset_fetch.Handler(groups, topics)),
-        (find_coordinator.API, find_coordinator.Handler(lambda: node_id)),
+        (
+            find_coordinator.API,
+            find_coordinator.Handler(lambda: node_id, ensure_offsets_topic=topics.ensure_internal),
+        ),
         (join_group.API, join_group.Handler(groups)),
         (heartbeat.API, heartbeat.Handler(groups)),
         (leave_group.API, leave_group.Handler(groups)),

@@ -5,6 +5,7 @@ import pytest
 from fleuve.base.ids import GroupId, MemberId
 from fleuve.engine.access.service import Operation, ResourceType
 from fleuve.engine.groups.commands import Commit, Join, Sync
+from fleuve.ports.errors import CatalogUnavailable
 from fleuve.wire.errors import ErrorCode
 from fleuve.wire.generated import delete_groups, describe_groups, find_coordinator, list_groups
 from fleuve.wire.generated.delete_groups import DeleteGroupsRequest
@@ -127,6 +128,27 @@ async def test_keys_of_other_types_have_no_coordinator(apis, key_type):
     assert (one.error_code, one.node_id, one.host, one.port) == (ErrorCode.INVALID_REQUEST, -1, "", -1)
     older = await apis.ask(find_coordinator, FindCoordinatorRequest(key="a", key_type=key_type), 1)
     assert (older.error_code, older.node_id, older.port) == (ErrorCode.INVALID_REQUEST, -1, -1)
+
+
+@pytest.mark.parametrize("version", [0, 3, 4, 6])
+async def test_a_groups_coordinator_makes_the_offsets_topic_appear(apis, version):
+    await apis.ask(find_coordinator, FindCoordinatorRequest(key="g", coordinator_keys=["g", "h"]), version)
+    assert apis.topics.internal_made == 1
+
+
+async def test_a_transactions_coordinator_and_an_unknown_type_make_no_topic(apis):
+    for key_type in (1, 7):
+        await apis.ask(find_coordinator, FindCoordinatorRequest(coordinator_keys=["x"], key_type=key_type))
+    assert apis.topics.internal_made == 0
+
+
+@pytest.mark.parametrize("version", [3, 6])
+async def test_while_the_offsets_topic_cannot_be_made_there_is_no_coordinator(apis, version):
+    apis.topics.internal_refused = CatalogUnavailable("the disk is full")
+    answer = await apis.ask(find_coordinator, FindCoordinatorRequest(key="g", coordinator_keys=["g"]), version)
+    one = answer if version < 4 else answer.coordinators[0]
+    expected = (ErrorCode.COORDINATOR_NOT_AVAILABLE, -1, "the disk is full")
+    assert (one.error_code, one.node_id, one.error_message) == expected
 
 
 class OnlyGroupSimple:

@@ -3,6 +3,8 @@
 Behaviour:
 * The coordinator of every group and of every transactional id is this broker, at the address of the listener that the
   client came through.
+* The first look-up of a group makes `__consumer_offsets` appear, which tools look for; nothing is stored in it. If it
+  cannot be made: COORDINATOR_NOT_AVAILABLE, which clients retry.
 * INVALID_REQUEST for other types of keys: share groups do not exist here.
 
 Versions:
@@ -12,14 +14,16 @@ Versions:
 * v5: TRANSACTION_ABORTABLE may be answered (KIP-890); it never is
 * v6: share groups (KIP-932)
 
-Differs from Apache Kafka: no internal topic has to be made first, so COORDINATOR_NOT_AVAILABLE is never answered. No
-quota, so throttle time is always 0.
+Differs from Apache Kafka: the first look-up of a group finds its coordinator at once, where Kafka says
+COORDINATOR_NOT_AVAILABLE until the internal topic is there; `__transaction_state` is never made. Without an error the
+error message is empty in every version (Kafka: "NONE" before v4). No quota, so throttle time is always 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
+from fleuve.base.errors import FleuveError
 from fleuve.base.ids import NodeId
 from fleuve.engine.access.service import Operation, ResourceType
 from fleuve.kafka.api import Api, RequestContext
@@ -30,31 +34,44 @@ from fleuve.wire.generated.find_coordinator import Coordinator, FindCoordinatorR
 API = Api(key=10, name="FindCoordinator", version_min=0, version_max=6, codec=find_coordinator)
 
 KEYS_VERSION = 4
+GROUP = 0
 _RESOURCES = {
-    0: (ResourceType.GROUP, ErrorCode.GROUP_AUTHORIZATION_FAILED),
+    GROUP: (ResourceType.GROUP, ErrorCode.GROUP_AUTHORIZATION_FAILED),
     1: (ResourceType.TRANSACTIONAL_ID, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
 }
 """What a key may name, by its type, and what is answered who may not describe it."""
 
 
 class Handler:
-    """Tells clients whom to ask about groups. `node_id` is asked each time: it may be known late."""
+    """Tells clients whom to ask about groups.
 
-    def __init__(self, node_id: Callable[[], NodeId]) -> None:
+    `node_id` is asked each time: it may be known late. `ensure_offsets_topic` makes the internal topic, once.
+    """
+
+    def __init__(self, node_id: Callable[[], NodeId], *, ensure_offsets_topic: Callable[[], Awaitable[object]]) -> None:
         self._node_id = node_id
+        self._ensure_offsets_topic = ensure_offsets_topic
 
     async def __call__(self, request: FindCoordinatorRequest, context: RequestContext) -> FindCoordinatorResponse:
         """Return the coordinator of each key."""
-        if context.api_version >= KEYS_VERSION:
-            keys = request.coordinator_keys
-            return FindCoordinatorResponse(coordinators=[self._find(key, request.key_type, context) for key in keys])
-        found = self._find(request.key, request.key_type, context)
+        batched = context.api_version >= KEYS_VERSION
+        keys = request.coordinator_keys if batched else [request.key]
+        found = [self._find(key, request.key_type, context) for key in keys]
+        if request.key_type == GROUP and not all(coordinator.error_code for coordinator in found):
+            try:
+                await self._ensure_offsets_topic()
+            except FleuveError as error:
+                code = ErrorCode.COORDINATOR_NOT_AVAILABLE
+                found = [one if one.error_code else _refused(one.key, code, str(error)) for one in found]
+        if batched:
+            return FindCoordinatorResponse(coordinators=found)
+        (one,) = found
         return FindCoordinatorResponse(
-            error_code=found.error_code,
-            error_message=found.error_message,
-            node_id=found.node_id,
-            host=found.host,
-            port=found.port,
+            error_code=one.error_code,
+            error_message=one.error_message,
+            node_id=one.node_id,
+            host=one.host,
+            port=one.port,
         )
 
     def _find(self, key: str, key_type: int, context: RequestContext) -> Coordinator:
