@@ -9,7 +9,8 @@ Versions:
 * v2: flexible
 
 Differs from Apache Kafka: the answer comes when the new log start is durable; the time-out is not needed, since no
-other replica has to follow. No quota, so throttle time is always 0.
+other replica has to follow. A partition twice in one request is answered twice, and a topic without partitions is
+answered (Kafka: once, and not at all). No quota, so throttle time is always 0.
 """
 
 from __future__ import annotations

@@ -11,8 +11,9 @@ Behaviour:
 Versions:
 * v0: KIP-966; flexible
 
-Differs from Apache Kafka: there are no eligible leader replicas beyond the in-sync ones, so those lists are empty;
-throttle time is always 0. At most 32 replicas are named.
+Differs from Apache Kafka: there are no eligible leader replicas beyond the in-sync ones, so those lists are empty; an
+empty name is INVALID_TOPIC_EXCEPTION (Kafka: UNKNOWN_SERVER_ERROR); throttle time is always 0. At most 32 replicas are
+named.
 """
 
 from __future__ import annotations

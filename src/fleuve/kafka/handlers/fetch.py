@@ -7,6 +7,8 @@ Behaviour:
   wait.
 * Incremental sessions (KIP-227), see `fleuve.kafka.sessions`.
 * A client's leader epoch must be the partition's (KIP-320): FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH.
+* Who names the epoch that it fetched last, which followers do and consumers may, is told where its log parts from the
+  partition's; of an epoch that the partition has not had, OFFSET_OUT_OF_RANGE. Either is answered at once.
 * Answers that clients do not take count against `fleuve.fetch.memory.bytes`; when it is spent, fetches wait, and
   nobody gets more than half of what is left.
 
@@ -22,7 +24,9 @@ Versions:
 * v17, v18: for replicas
 
 Differs from Apache Kafka: there are no followers; to a replica id ≥ 0 every partition is NOT_LEADER_OR_FOLLOWER, as in
-Kafka to a broker that has no replica of it. No quota, so throttle time is always 0.
+Kafka to a broker that has no replica of it. Records end with a whole batch, where Kafka cuts the last one at the
+limit; a negative limit is read as 0 and an unknown isolation level as READ_UNCOMMITTED (Kafka: UNKNOWN_SERVER_ERROR).
+The list of aborted transactions is null beside every error. No quota, so throttle time is always 0.
 """
 
 from __future__ import annotations
@@ -33,11 +37,13 @@ from uuid import UUID
 from fleuve.base.errors import FleuveError
 from fleuve.base.ids import TopicId
 from fleuve.engine.access.service import Operation, ResourceType
+from fleuve.engine.log.errors import OffsetOutOfRange, UnknownPartition
 from fleuve.engine.log.fetch import FetchResult, FetchWant
 from fleuve.engine.log.service import LogService
 from fleuve.engine.topics.service import Topic, TopicService
 from fleuve.kafka.api import Api, RequestContext
 from fleuve.kafka.codes import Refused, code_of
+from fleuve.kafka.epochs import check_leader_epoch
 from fleuve.kafka.memory import Budget
 from fleuve.kafka.sessions import FetchSessions, Turn, WantedPartition
 from fleuve.kafka.stats import KafkaStats
@@ -126,6 +132,7 @@ class Handler:
         wants: list[FetchWant] = []
         places: list[int] = []
         replica = _replica_id(request, context.api_version) >= 0
+        max_wait_ms = request.max_wait_ms
         named: str | UUID | None = None
         found: Topic | Refused = Refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
         for place, partition in enumerate(turn.partitions):
@@ -141,6 +148,10 @@ class Handler:
                     partition.want = None
                     results[place] = FetchResult(error=error)
                     continue
+            if partition.last_fetched_epoch >= 0 and (diverged := await self._diverged(partition.want)) is not None:
+                results[place] = diverged
+                max_wait_ms = 0
+                continue
             wants.append(partition.want)
             places.append(place)
         if wants:
@@ -149,7 +160,7 @@ class Handler:
             bytes_max = min(request.max_bytes, self._bytes_max, share)
             read = await self._log.fetch(
                 wants,
-                max_wait_ms=request.max_wait_ms,
+                max_wait_ms=max_wait_ms,
                 min_bytes=min(request.min_bytes, bytes_max),
                 max_bytes=bytes_max,
                 read_committed=request.isolation_level == READ_COMMITTED,
@@ -159,6 +170,25 @@ class Handler:
             for place, result in zip(places, read, strict=True):
                 results[place] = result
         return results
+
+    async def _diverged(self, want: FetchWant) -> FetchResult | None:
+        """Return where the log parts from what the client has read last, or why nobody can tell; None if it agrees."""
+        partition_id = want.partition_id
+        try:
+            await check_leader_epoch(self._log, partition_id, want.current_leader_epoch)
+            epoch, end_offset = await self._log.epoch_end(partition_id, epoch=want.last_fetched_epoch)
+            if epoch < 0:
+                raise OffsetOutOfRange(f"partition {partition_id} has had no leader epoch {want.last_fetched_epoch}")
+            if epoch == want.last_fetched_epoch and want.offset <= end_offset:
+                return None
+            state = (await self._log.states([partition_id])).get(partition_id)
+            if state is None:
+                raise UnknownPartition(f"partition {partition_id} was deleted")
+        except FleuveError as error:
+            return FetchResult(error=error)
+        result = FetchResult(high_watermark=state.next_offset, log_start_offset=state.log_start)
+        result.diverging = (epoch, end_offset)
+        return result
 
     def _find(self, name: str | UUID, context: RequestContext) -> Topic | Refused:
         if isinstance(name, str):

@@ -16,7 +16,10 @@ Versions:
 * v7: −3; v8: −4 (KIP-405); v9: −5 (KIP-1005); v11: −6 (KIP-1023); UNSUPPORTED_VERSION in versions before
 * v10: time-out, for tiered storage alone
 
-Differs from Apache Kafka: no quota, so throttle time is always 0.
+Differs from Apache Kafka: records that DeleteRecords took are not the youngest any more (Kafka finds them until their
+segment goes). A partition twice in one request is answered twice, and a topic without partitions is answered (Kafka:
+once, and not at all); an unknown isolation level is READ_UNCOMMITTED (Kafka: UNKNOWN_SERVER_ERROR). No quota, so
+throttle time is always 0.
 """
 
 from __future__ import annotations

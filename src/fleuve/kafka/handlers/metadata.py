@@ -19,7 +19,8 @@ Versions:
 Differs from Apache Kafka: a topic that is created by its first Metadata is described in that very answer, where
 Kafka says UNKNOWN_TOPIC_OR_PARTITION once; a name that collides with a topic's gets INVALID_TOPIC_EXCEPTION, where
 Kafka says UNKNOWN_TOPIC_OR_PARTITION for ever; a request with an id before v12 is INVALID_REQUEST for that topic
-alone. Throttle time is always 0. At most 32 replicas are named.
+alone; one with neither name nor id is, too, in every version (Kafka: UNKNOWN_SERVER_ERROR). Throttle time is always 0.
+At most 32 replicas are named.
 """
 
 from __future__ import annotations
@@ -178,5 +179,6 @@ def _failed(name: str, error: FleuveError) -> MetadataResponseTopic:
 
 def _add_operations(topics: Iterable[MetadataResponseTopic], context: RequestContext) -> None:
     for topic in topics:
-        if not topic.error_code and topic.name is not None:
+        # A name that does not exist has operations, too: what the client might do with a topic of this name.
+        if topic.name is not None and topic.error_code != ErrorCode.TOPIC_AUTHORIZATION_FAILED:
             topic.topic_authorized_operations = context.authorized_operations(ResourceType.TOPIC, topic.name)

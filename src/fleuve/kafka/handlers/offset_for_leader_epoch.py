@@ -10,8 +10,8 @@ Versions:
 * v3: replica id
 * v4: flexible
 
-Differs from Apache Kafka: no followers ask here, so DESCRIBE on the topic is what everybody needs. No quota, so
-throttle time is always 0.
+Differs from Apache Kafka: no followers ask here, so DESCRIBE on the topic is what everybody needs. Epochs below −1 are
+unknown (Kafka answers with them and offset 0). No quota, so throttle time is always 0.
 """
 
 from __future__ import annotations
