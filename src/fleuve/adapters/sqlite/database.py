@@ -7,12 +7,17 @@ together with everything after it (WAL, `synchronous=NORMAL`).
 
 Two files depend on each other here: what a durable commit says may refer to bytes that the journal has written but
 not flushed. `before_durable` flushes them first.
+
+A commit that fails counts as unknown: only a later commit tells. If the flush of the WAL failed, the system may have
+dropped what relaxed commits had written before it, and a second flush that succeeds proves nothing. So the WAL is
+written again, byte for byte, before anything durable follows, and before it is copied back.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -22,7 +27,7 @@ from typing import Any, TypeVar, cast
 
 from fleuve.adapters.sqlite.migrations import migrate
 from fleuve.base.errors import FleuveError
-from fleuve.ports.errors import CatalogUnavailable, CommitOutcomeUnknown, CorruptState
+from fleuve.ports.errors import CatalogUnavailable, CommitOutcomeUnknown, CorruptState, StoreUnavailable
 
 T = TypeVar("T")
 
@@ -34,6 +39,9 @@ CHECKPOINT_PAGES = 2_000
 
 CHECKPOINT_PAGES_MAX = 16_000
 """Pages in the WAL (64 MiB) from which the writer itself does it: the WAL is bounded."""
+
+REWRITE_BYTES = 1 << 20
+"""Of the WAL, written again at once."""
 
 _CORRUPT = ("malformed", "not a database", "disk I/O error: corrupt")
 
@@ -55,39 +63,52 @@ def _wrapped(error: BaseException) -> BaseException:
         wrapped: FleuveError = CorruptState(f"the catalog is damaged: {error}")
     elif isinstance(error, sqlite3.OperationalError):
         wrapped = CatalogUnavailable(f"the catalog refused: {error}")
+    elif isinstance(error, StoreUnavailable | OSError):
+        wrapped = CatalogUnavailable(f"the catalog cannot be flushed: {error}")
     else:
         return error
     wrapped.__cause__ = error
     return wrapped
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    # The check is off because a connection is opened by one thread and then belongs to another, for good.
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute("PRAGMA wal_autocheckpoint=0")
-    connection.execute("PRAGMA foreign_keys=ON")
-    connection.execute("PRAGMA temp_store=MEMORY")
-    connection.execute("PRAGMA cache_size=-8000")
-    return connection
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=NORMAL",
+    "wal_autocheckpoint=0",
+    "foreign_keys=ON",
+    "temp_store=MEMORY",
+    "cache_size=-8000",
+)
 
 
 class Database:
     """A SQLite file and the two threads that own its connections.
 
-    `open` may block (it migrates); everything else is for the event loop it was opened on.
+    `open` may block (it migrates); everything else is for the event loop it was opened on. `connection_class` is what
+    SQLite's connections are made of.
     """
 
-    def __init__(self, path: Path, *, before_durable: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        before_durable: Callable[[], None] | None = None,
+        connection_class: type[sqlite3.Connection] = sqlite3.Connection,
+    ) -> None:
         self._path = path
+        self._wal_path = path.with_name(path.name + "-wal")
         self._before_durable = before_durable
+        self._connection_class = connection_class
+        self._connections: list[sqlite3.Connection] = []
         self._writes: SimpleQueue[_Work | None] = SimpleQueue()
         self._reads: SimpleQueue[_Work | Callable[[sqlite3.Connection], None] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._synchronous_full = False
         self._checkpointing = False
+        self._wal_doubtful = False
+        """A flush of the WAL failed, or may have: what is in it need not be on the device. Either thread sets it."""
+        self._closed = False
         self.commits = 0
         self.commits_flushed = 0
 
@@ -99,46 +120,76 @@ class Database:
         """
         self._loop = loop
         try:
-            self._writer = _connect(self._path)
+            self._writer = self._connect()
             migrate(self._writer)
-            self._reader = _connect(self._path)
-        except sqlite3.DatabaseError as error:
-            raise _wrapped(_as_corrupt_at_open(error, self._path)) from error
+            self._reader = self._connect()
+        except BaseException as error:
+            self._close_connections()
+            if isinstance(error, sqlite3.DatabaseError):
+                raise _as_corrupt_at_open(error, self._path) from error
+            raise
         for name, target in (("catalog-writer", self._write_forever), ("catalog-reader", self._read_forever)):
             thread = threading.Thread(target=target, name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
 
+    def _connect(self) -> sqlite3.Connection:
+        # The check is off because a connection is opened by one thread and then belongs to another, for good.
+        connection = sqlite3.connect(
+            self._path,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+            factory=self._connection_class,
+        )
+        self._connections.append(connection)
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
     async def close(self) -> None:
         """Finish what is queued and close the file. The WAL is copied back, so that one file is left."""
+        self._closed = True
         self._writes.put(None)
         self._reads.put(None)
         loop = asyncio.get_running_loop()
         for thread in self._threads:
             await loop.run_in_executor(None, thread.join)
         if self._threads:
-            self._reader.close()
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(sqlite3.Error, OSError):
+                self._trust_wal()
                 self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._writer.close()
         self._threads.clear()
+        self._close_connections()
+
+    def _close_connections(self) -> None:
+        # The writer last: the last one to close copies the WAL back.
+        while self._connections:
+            self._connections.pop().close()
 
     def write(self, function: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> asyncio.Future[T]:
         """Run `function` as a transaction on the writer; works run in the order of these calls.
 
         Raises (through the future) what `function` raised, CatalogUnavailable where nothing happened, and
-        CommitOutcomeUnknown where the commit itself failed. Cancelling the future does not cancel the work.
+        CommitOutcomeUnknown where the commit itself failed. What a work raised because of works of the same commit
+        counts no more if that commit failed: it gets the commit's error instead. Cancelling the future does not
+        cancel the work.
         """
-        assert self._loop is not None
-        work = _Work(function, durable=durable, future=self._loop.create_future())
-        self._writes.put(work)
-        return cast("asyncio.Future[T]", work.future)
+        return self._put(self._writes, function, durable=durable)
 
     def read(self, function: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
         """Run `function` on the reader: it sees everything that was committed before this call, and one snapshot."""
+        return self._put(self._reads, function, durable=False)
+
+    def _put(
+        self, queue: SimpleQueue[Any], function: Callable[[sqlite3.Connection], T], *, durable: bool
+    ) -> asyncio.Future[T]:
         assert self._loop is not None
-        work = _Work(function, durable=False, future=self._loop.create_future())
-        self._reads.put(work)
+        work = _Work(function, durable=durable, future=self._loop.create_future())
+        if self._closed:
+            work.future.set_exception(CatalogUnavailable("the catalog is closed"))
+        else:
+            queue.put(work)
         return cast("asyncio.Future[T]", work.future)
 
     # -- the writer thread
@@ -163,69 +214,59 @@ class Database:
             self._checkpoint_if_due()
 
     def _commit_group(self, group: list[_Work]) -> None:
+        """Run and commit a group. Never raises: nobody else would answer the works that wait."""
         durable = any(work.durable for work in group)
         try:
+            if durable:
+                self._trust_wal()
             self._set_synchronous(full=durable)
             self._writer.execute("BEGIN IMMEDIATE")
+            self._run(group)
+            if not self._writer.in_transaction:
+                # SQLite gave the whole transaction up by itself: disk full, I/O error.
+                raise CatalogUnavailable("the catalog gave up the transaction")
+            if durable and self._before_durable is not None:
+                self._before_durable()
         except BaseException as error:
-            for work in group:
-                work.error = _wrapped(error)
+            self._roll_back()
+            _fail(group, _wrapped(error))
             return
-        if len(group) == 1:
-            self._run_alone(group[0])
-        else:
-            self._run_with_savepoints(group)
-        if not self._writer.in_transaction:
-            # SQLite gave the whole transaction up by itself (disk full, I/O error): nothing of the group happened.
-            for work in group:
-                work.error = work.error or CatalogUnavailable("the catalog gave up a transaction this one was part of")
-            return
-        self._commit(group, durable=durable)
-
-    def _run_alone(self, work: _Work) -> None:
         try:
-            work.result = work.function(self._writer)
+            self._writer.execute("COMMIT")
         except BaseException as error:
-            work.error = _wrapped(error)
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
+            self._wal_doubtful = True
+            self._roll_back()
+            unknown = CommitOutcomeUnknown(f"the catalog's commit failed: {error}")
+            unknown.__cause__ = error
+            _fail(group, unknown)
+            return
+        self.commits += 1
+        self.commits_flushed += durable
 
-    def _run_with_savepoints(self, group: list[_Work]) -> None:
+    def _run(self, group: list[_Work]) -> None:
+        """Run the works, each as if it were alone: one that raises undoes only itself."""
+        alone = len(group) == 1
         for work in group:
             if not self._writer.in_transaction:
                 return
-            self._writer.execute("SAVEPOINT work")
+            if not alone:
+                self._writer.execute("SAVEPOINT work")
             try:
                 work.result = work.function(self._writer)
             except BaseException as error:
                 work.error = _wrapped(error)
+                if alone:
+                    raise
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK TO work")
-            if self._writer.in_transaction:
+            if not alone and self._writer.in_transaction:
                 self._writer.execute("RELEASE work")
 
-    def _commit(self, group: list[_Work], *, durable: bool) -> None:
-        try:
-            if durable and self._before_durable is not None:
-                self._before_durable()
-        except BaseException as error:
-            self._writer.execute("ROLLBACK")
-            for work in group:
-                work.error = work.error or _wrapped(error)
-            return
-        try:
-            self._writer.execute("COMMIT")
-        except sqlite3.Error as error:
-            unknown = CommitOutcomeUnknown(f"the catalog's commit failed: {error}")
-            unknown.__cause__ = error
-            for work in group:
-                work.error = work.error or unknown
-            if self._writer.in_transaction:
-                with contextlib.suppress(sqlite3.Error):
-                    self._writer.execute("ROLLBACK")
-            return
-        self.commits += 1
-        self.commits_flushed += durable
+    def _roll_back(self) -> None:
+        if self._writer.in_transaction:
+            # Where even this fails, the next BEGIN does, too: nothing is taken for done that is not.
+            with contextlib.suppress(sqlite3.Error):
+                self._writer.execute("ROLLBACK")
 
     def _set_synchronous(self, *, full: bool) -> None:
         if full != self._synchronous_full:
@@ -245,20 +286,47 @@ class Database:
         if self.commits % 64 or self._checkpointing:
             return
         try:
-            pages = self._path.with_name(self._path.name + "-wal").stat().st_size // 4096
+            self._trust_wal()
+            pages = self._wal_path.stat().st_size // 4096
         except OSError:
             return
         if pages >= CHECKPOINT_PAGES_MAX:
-            with contextlib.suppress(sqlite3.Error):
-                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._checkpoint(self._writer, "TRUNCATE")
         elif pages >= CHECKPOINT_PAGES:
             self._checkpointing = True
             self._reads.put(self._checkpoint_passively)
 
     def _checkpoint_passively(self, connection: sqlite3.Connection) -> None:
-        with contextlib.suppress(sqlite3.Error):
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        self._checkpoint(connection, "PASSIVE")
         self._checkpointing = False
+
+    def _checkpoint(self, connection: sqlite3.Connection, kind: str) -> None:
+        if self._wal_doubtful:
+            # Half of it copied back, and the other half lost with the power: that would be a damaged file.
+            return
+        try:
+            connection.execute(f"PRAGMA wal_checkpoint({kind})")
+        except sqlite3.Error:
+            self._wal_doubtful = True
+
+    def _trust_wal(self) -> None:
+        """Write the WAL again and flush it if a flush of it failed. Raises OSError."""
+        if not self._wal_doubtful:
+            return
+        self._wal_doubtful = False
+        try:
+            with self._wal_path.open("r+b", buffering=0) as file:
+                position = 0
+                while data := file.read(REWRITE_BYTES):
+                    file.seek(position)
+                    position += file.write(data)
+                    file.seek(position)
+                os.fsync(file.fileno())
+        except FileNotFoundError:
+            return
+        except BaseException:
+            self._wal_doubtful = True
+            raise
 
     # -- the reader thread
 
@@ -269,13 +337,23 @@ class Database:
                 continue
             try:
                 self._reader.execute("BEGIN")
-                try:
-                    work.result = work.function(self._reader)
-                finally:
-                    self._reader.execute("COMMIT")
+                work.result = work.function(self._reader)
             except BaseException as error:
                 work.error = _wrapped(error)
+            finally:
+                if self._reader.in_transaction:
+                    with contextlib.suppress(sqlite3.Error):
+                        self._reader.execute("ROLLBACK")
             self._answer([work])
+
+
+def _fail(group: list[_Work], error: BaseException) -> None:
+    """Give a group that did not come about its error; a work whose own error does not depend on the others keeps it."""
+    for work in group:
+        if work.error is None or (
+            isinstance(work.error, FleuveError) and not isinstance(work.error, CatalogUnavailable | CorruptState)
+        ):
+            work.error = error
 
 
 def _settle(group: list[_Work]) -> None:
