@@ -28,7 +28,7 @@ from fleuve.engine.log.segment import SegmentIndex as SegmentIndex  # for mainte
 from fleuve.engine.log.stats import LogStats
 from fleuve.engine.log.sync import BackgroundSync
 from fleuve.engine.log.views import PartitionViews
-from fleuve.engine.topics.configs import TopicConfigs
+from fleuve.engine.topics.service import TopicConfigs
 from fleuve.ports.errors import CatalogUnavailable, Fenced
 from fleuve.ports.log import Decision, LogCatalog, LogState
 from fleuve.ports.offload import Offload

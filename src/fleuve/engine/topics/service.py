@@ -20,7 +20,7 @@ from uuid import UUID
 from fleuve.base.clock import Clock
 from fleuve.base.errors import FleuveError
 from fleuve.base.ids import PartitionId, TimestampMs, TopicId
-from fleuve.engine.topics.configs import TopicConfigs
+from fleuve.engine.topics.configs import TopicConfigs as TopicConfigs  # Part of the service: the log is told them.
 from fleuve.engine.topics.errors import (
     InvalidPartitions,
     InvalidReplicaAssignment,
