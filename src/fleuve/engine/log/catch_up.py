@@ -127,12 +127,11 @@ class CatchUpReader:
         if not pieces:
             return [], 0
         buffers = await self._fill(pieces)
-        needed = _first_batch_size(buffers[0], pieces[0], offset)
-        if needed > len(buffers[0]):
+        while (needed := _first_batch_size(buffers[0], pieces[0], offset)) > len(buffers[0]):
             if not at_least_one:
                 return [], 0
-            first = pieces[0]._replace(length=needed)
-            pieces, buffers = [first], await self._fill([first])
+            pieces = [pieces[0]._replace(length=needed, leftover=buffers[0])]
+            buffers = await self._fill(pieces)
         views: list[memoryview] = []
         size = 0
         next_offset = offset
@@ -221,19 +220,26 @@ _NOTHING: Final = memoryview(bytearray())
 
 
 def _first_batch_size(data: memoryview, piece: Piece, offset: int) -> int:
-    """Return how many bytes of the piece are needed to have the batch that holds `offset` whole."""
+    """Return how many bytes of the piece are needed to have the batch that holds `offset` whole, or to learn it.
+
+    Raises CorruptStoredBatch if they go beyond the run.
+    """
     end = 0
+    there = piece.stored.run.position + piece.stored.run.length - piece.position
     for position, length, _, last_offset in _batches(data, piece, patched=False):
         end = position + length
         if last_offset >= offset:
             return end
     if len(data) - end >= HEADER_SIZE_BYTES:
         _, length, _, _ = _unpack(data, end)
-        return end + int(length) + LENGTH_OVERHEAD_BYTES
-    # Not even a header is there: as much as a batch may have, within the run.
-    return min(
-        end + HEADER_SIZE_BYTES + (1 << 20), piece.stored.run.position + piece.stored.run.length - piece.position
-    )
+        needed = end + int(length) + LENGTH_OVERHEAD_BYTES
+        if needed > there:
+            raise CorruptStoredBatch(
+                f"{piece.stored.object_name} at {piece.position + end}: a batch goes beyond the end of its run"
+            )
+        return needed
+    # Not even a header is there: as much as a batch usually has, within the run.
+    return min(end + HEADER_SIZE_BYTES + (1 << 20), there)
 
 
 def _batches(data: memoryview, piece: Piece, *, patched: bool = True) -> list[tuple[int, int, int, int]]:
