@@ -80,11 +80,14 @@ class Client:
 
     def receive(self, codec: Any, version: int) -> tuple[int, Any]:
         """Return the next answer and its correlation id. Raises OSError if the connection ends."""
-        size = int.from_bytes(self._exactly(4), "big")
-        view = memoryview(self._exactly(size))
+        view = memoryview(self.receive_bytes())
         flexible = response_is_flexible(codec.KEY, version)
         correlation_id, position = decode_response_header(view, flexible)
         return correlation_id, codec.decode_response(view, position, version)
+
+    def receive_bytes(self) -> bytes:
+        """Return the next answer with its header. Raises OSError if the connection ends."""
+        return self._exactly(int.from_bytes(self._exactly(4), "big"))
 
     def call(self, codec: Any, request: Any, version: int) -> Any:
         """Send one request and return its answer."""
