@@ -106,6 +106,8 @@ class ObjectFiles:
         """
         path = path_of(self._root, object_name)
         partial = path.with_name(path.name + PARTIAL_SUFFIX)
+        # Outside of what cleans up: an object that has the name already must not go with this one.
+        assert not path.exists()
         try:
             fd = self._new_file(path, partial)
             try:
@@ -125,7 +127,6 @@ class ObjectFiles:
         return size
 
     def _new_file(self, path: Path, partial: Path) -> int:
-        assert not path.exists()
         # Under the lock, since `delete` removes folders that are empty.
         with self._folders:
             missing = []
