@@ -43,6 +43,9 @@ CHECKPOINT_PAGES_MAX = 16_000
 REWRITE_BYTES = 1 << 20
 """Of the WAL, written again at once."""
 
+CHECKED_PAGES_MAX = 16_000
+"""Pages in the file (64 MiB) up to which its structure is checked at the start: a tenth of a second."""
+
 _CORRUPT = ("malformed", "not a database", "disk I/O error: corrupt")
 
 
@@ -121,6 +124,7 @@ class Database:
         self._loop = loop
         try:
             self._writer = self._connect()
+            _check(self._writer)
             migrate(self._writer)
             self._reader = self._connect()
         except BaseException as error:
@@ -364,6 +368,18 @@ def _settle(group: list[_Work]) -> None:
             work.future.set_exception(work.error)
         else:
             work.future.set_result(work.result)
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    """Raise DatabaseError if the file's structure is damaged.
+
+    SQLite itself would tell only whoever needs the damaged page, and clients cannot be told what to do about it.
+    """
+    ((pages,),) = connection.execute("PRAGMA page_count")
+    if pages <= CHECKED_PAGES_MAX:
+        ((found,),) = connection.execute("PRAGMA quick_check(1)")
+        if found != "ok":
+            raise sqlite3.DatabaseError(f"malformed: {found}")
 
 
 def _as_corrupt_at_open(error: sqlite3.DatabaseError, path: Path) -> BaseException:
