@@ -68,8 +68,7 @@ class AioConsumer:
                 bootstrap_servers=bootstrap,
                 group_id=group,
                 auto_offset_reset="earliest",
-                enable_auto_commit=False,
-                **settings,
+                **{"enable_auto_commit": False, **settings},
             )
             await consumer.start()
             return consumer
@@ -187,6 +186,9 @@ class AioDriver:
         self, topic: str, *, group: str | None = None, settings: Mapping[str, Any] | None = None
     ) -> AioConsumer:
         return AioConsumer(self.loop, self.bootstrap, topic, group, settings or {})
+
+    def automatic(self) -> Mapping[str, Any]:
+        return {"enable_auto_commit": True}
 
     def static(self, instance: str) -> Mapping[str, Any]:
         return {"group_instance_id": instance}

@@ -159,6 +159,9 @@ class ConfluentDriver:
     ) -> ConfluentConsumer:
         return ConfluentConsumer(self.bootstrap, topic, group, settings or {})
 
+    def automatic(self) -> Mapping[str, Any]:
+        return {"enable.auto.commit": True}
+
     def static(self, instance: str) -> Mapping[str, Any]:
         return {"group.instance.id": instance}
 

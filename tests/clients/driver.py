@@ -89,6 +89,10 @@ class Driver(Protocol):
         """Return a consumer that starts at the beginning where nothing is committed, and commits when it is told."""
         ...
 
+    def automatic(self) -> Mapping[str, Any]:
+        """Return the settings that make a consumer commit by itself, as it does by default."""
+        ...
+
     def static(self, instance: str) -> Mapping[str, Any]:
         """Return the settings that make a consumer a static member."""
         ...

@@ -37,8 +37,7 @@ class KafkaPythonConsumer:
             bootstrap_servers=bootstrap,
             group_id=group,
             auto_offset_reset="earliest",
-            enable_auto_commit=False,
-            **settings,
+            **{"enable_auto_commit": False, **settings},
         )
 
     def subscribe(self) -> None:
@@ -130,6 +129,9 @@ class KafkaPythonDriver:
         self, topic: str, *, group: str | None = None, settings: Mapping[str, Any] | None = None
     ) -> KafkaPythonConsumer:
         return KafkaPythonConsumer(self.bootstrap, topic, group, settings or {})
+
+    def automatic(self) -> Mapping[str, Any]:
+        return {"enable_auto_commit": True}
 
     def static(self, instance: str) -> Mapping[str, Any]:
         return {"group_instance_id": instance}

@@ -119,6 +119,22 @@ class ClientScenarios:
 
         assert [each.offset for each in before + after] == list(range(200))
 
+    def test_a_consumer_commits_by_itself_what_it_read_before_it_closed(self, driver, topic, group):
+        driver.create_topic(topic, 1)
+        driver.produce(topic, numbered(100, 1))
+        consumer = driver.consumer(topic, group=group, settings=driver.automatic())
+        try:
+            consumer.subscribe()
+            assert len(read(consumer, 100)) == 100
+        finally:
+            consumer.close()
+
+        after = driver.consumer(topic, group=group)
+        try:
+            assert after.committed(0) == 100
+        finally:
+            after.close()
+
     @staticmethod
     def _consume_some(driver: Driver, topic: str, group: str, count: int) -> list[Delivered]:
         consumer = driver.consumer(topic, group=group)
