@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from support.broker_thread import BrokerThread
-from support.wire_client import Address, Client
+from support.wire_client import Address, Client, RefusedError
 
 OTHER_BROKER = os.environ.get("FLEUVE_TEST_BOOTSTRAP")
 
@@ -72,7 +72,30 @@ def name() -> str:
 
 
 @pytest.fixture
-def topic(client: Client, name: str) -> str:
+def make_topic(client: Client, name: str) -> Callable[..., str]:
+    """Make the topic `name`, and wait until it is usable."""
+
+    def made(partitions: int = 1, **configs: str) -> str:
+        client.create_topic(name, partitions, {key.replace("_", "."): text for key, text in configs.items()})
+        for partition in range(partitions):
+            _until_led(client, name, partition)
+        return name
+
+    return made
+
+
+@pytest.fixture
+def topic(make_topic: Callable[..., str]) -> str:
     """A topic with two partitions."""
-    client.create_topic(name, 2)
-    return name
+    return make_topic(2)
+
+
+def _until_led(client: Client, topic: str, partition: int) -> None:
+    # In Kafka a new partition has no leader for a moment.
+    while True:
+        try:
+            client.end_offset(topic, partition)
+        except RefusedError as error:
+            assert OTHER_BROKER is not None, error
+        else:
+            return
