@@ -1,4 +1,4 @@
-"""A log service over real SQLite rows and any store, for tests: partitions appear by themselves, time stands still."""
+"""A log service over rows in SQLite or in memory, and any store: partitions appear by themselves, time stands still."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from fleuve.adapters.memory.brokers import MemoryBrokerStore
+from fleuve.adapters.memory.log import MemoryLogCatalog
 from fleuve.adapters.memory.offload import InlineOffload
+from fleuve.adapters.memory.producers import MemoryProducerStore
 from fleuve.adapters.memory.store import MemoryStore
+from fleuve.adapters.memory.topics import MemoryTopicStore
 from fleuve.adapters.sqlite.database import Database
 from fleuve.adapters.sqlite.log import SqliteLogCatalog
-from fleuve.base.clock import ManualClock
-from fleuve.base.ids import Incarnation, PartitionId
+from fleuve.base.clock import Clock, ManualClock
+from fleuve.base.ids import Incarnation, NodeId, PartitionId, TimestampMs
 from fleuve.base.log import SilentLogger
 from fleuve.engine.log.append import Appended, AppendRequest
 from fleuve.engine.log.fetch import FetchResult, FetchWant
@@ -84,10 +88,35 @@ class Catalog:
         return Incarnation(row[0])
 
 
+class MemoryCatalog:
+    """The same over rows in memory."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.topics = MemoryTopicStore()
+        self.brokers = MemoryBrokerStore(clock)
+        self.producers = MemoryProducerStore(clock)
+        self.log = MemoryLogCatalog(self.topics, self.brokers, clock, self.producers)
+
+    async def open(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+    async def add_partitions(self, *partition_ids: int, created_ms: int = NOW_MS) -> None:
+        self.topics.partitions.update(
+            {PartitionId(partition_id): TimestampMs(created_ms) for partition_id in partition_ids}
+        )
+
+    async def begin_incarnation(self) -> Incarnation:
+        broker = await self.brokers.register(node_id=NodeId(1), listeners={}, rack=None, lease_ms=FOREVER)
+        return broker.incarnation
+
+
 class Log:
     """One life of a log service, with plain methods to append and to read."""
 
-    def __init__(self, catalog: Catalog, store: Any, clock: ManualClock, policy: LogPolicy) -> None:
+    def __init__(self, catalog: Catalog | MemoryCatalog, store: Any, clock: Any, policy: LogPolicy) -> None:
         self.catalog = catalog
         self.store = store
         self.clock = clock
@@ -172,11 +201,15 @@ def values_of(result: FetchResult) -> list[tuple[int, bytes | None]]:
 
 @contextlib.asynccontextmanager
 async def running_log(
-    path: Path, *, store: Any = None, partitions: tuple[int, ...] = (1, 2, 3), policy: LogPolicy | None = None
+    path: Path | None = None,
+    *,
+    store: Any = None,
+    partitions: tuple[int, ...] = (1, 2, 3),
+    policy: LogPolicy | None = None,
 ) -> AsyncIterator[Log]:
-    """A log over `path`/catalog.sqlite, recovered and running."""
+    """A log over `path`/catalog.sqlite, or over a catalog in memory, recovered and running."""
     clock = ManualClock(NOW_MS)
-    catalog = Catalog(path / "catalog.sqlite", clock)
+    catalog = MemoryCatalog(clock) if path is None else Catalog(path / "catalog.sqlite", clock)
     await catalog.open()
     try:
         await catalog.add_partitions(*partitions)

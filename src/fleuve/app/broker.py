@@ -283,6 +283,7 @@ class Broker:
         await asyncio.wait([self._running, self._life], return_when=asyncio.FIRST_COMPLETED)
         if self._life.done():
             await self._life
+            raise self.failed.result()
 
     def _measure(self, kafka: KafkaStats, engine: Engine) -> None:
         rooms, add = self.rooms, self._telemetry.add

@@ -94,9 +94,13 @@ class EmbeddedEngine:
 
     async def close(self) -> None:
         """Close what is open: the catalog first, since its last commits refer to the journal."""
-        if self._database is not None:
-            await self._database.close()
-        if self._store is not None:
-            await self._store.close()
-        if self._directory is not None:
-            self._directory.close()
+        try:
+            if self._database is not None:
+                await self._database.close()
+        finally:
+            try:
+                if self._store is not None:
+                    await self._store.close()
+            finally:
+                if self._directory is not None:
+                    self._directory.close()

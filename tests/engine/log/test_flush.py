@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 
 import pytest
 
-from fleuve.adapters.memory.store import MemoryStore
-from fleuve.engine.log import flush as flush_module
 from fleuve.engine.log.append import Appended
-from fleuve.engine.log.errors import OutcomeUnknown, OutOfOrderSequence, StorageFailed
+from fleuve.engine.log.errors import OutcomeUnknown, OutOfOrderSequence, ShuttingDown, StorageFailed
+from fleuve.ports.errors import CatalogUnavailable, CommitOutcomeUnknown, Fenced, StoreUnavailable
 from support.batches import batch
 from support.faulty_ports import FaultyExtentStore, FaultyLogCatalog
-from support.logs import running_log
+from support.logs import running_log, values_of
+from support.virtual_time import virtually
 
 
-@pytest.fixture(autouse=True)
-def _quick_retries(monkeypatch):
-    monkeypatch.setattr(flush_module, "RESOLVE_DELAY_S", 0.0005)
-    monkeypatch.setattr(flush_module, "RESOLVE_DELAY_S_MAX", 0.001)
+def virtual(test):
+    """Run a test under virtual time: what is tried again is tried at once."""
+
+    @functools.wraps(test)
+    def run(*arguments, **named):
+        virtually(test(*arguments, **named))
+
+    return run
 
 
 def faulty(log, chance, probability):
@@ -41,11 +46,12 @@ async def until_taken(log, value, **options):
         if isinstance(answer, Appended):
             return answer.base_offset, answers
         answers.append(answer)
-        await asyncio.sleep(0.0005)
+        await asyncio.sleep(0.1)
 
 
-async def test_a_failed_write_fails_its_batches_and_the_next_flush_succeeds(tmp_path):
-    async with running_log(tmp_path) as log:
+@virtual
+async def test_a_failed_write_fails_its_batches_and_the_next_flush_succeeds():
+    async with running_log() as log:
         flusher = faulty(log, random.Random(1), 1.0)
         assert isinstance(await log.append(batch(b"lost")), StorageFailed)
         calm(flusher)
@@ -55,9 +61,10 @@ async def test_a_failed_write_fails_its_batches_and_the_next_flush_succeeds(tmp_
 
 
 @pytest.mark.parametrize("seed", range(15))
-async def test_what_was_acknowledged_is_there_and_what_was_refused_is_not(tmp_path, seed):
+@virtual
+async def test_what_was_acknowledged_is_there_and_what_was_refused_is_not(seed):
     chance = random.Random(seed)
-    async with running_log(tmp_path, store=MemoryStore()) as log:
+    async with running_log() as log:
         flusher = faulty(log, chance, chance.choice([0.05, 0.2, 0.5]))
         acknowledged: dict[int, dict[int, bytes]] = {1: {}, 2: {}}
         refused: set[bytes] = set()
@@ -75,7 +82,7 @@ async def test_what_was_acknowledged_is_there_and_what_was_refused_is_not(tmp_pa
                     refused.add(value)
                 else:
                     assert isinstance(answer, OutcomeUnknown), answer
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0.1)
         calm(flusher)
         for partition in (1, 2):
             await until_taken(log, batch(b"end"), partition=partition)
@@ -86,9 +93,10 @@ async def test_what_was_acknowledged_is_there_and_what_was_refused_is_not(tmp_pa
 
 
 @pytest.mark.parametrize("seed", range(15))
-async def test_an_idempotent_producer_that_retries_is_in_the_log_exactly_once(tmp_path, seed):
+@virtual
+async def test_an_idempotent_producer_that_retries_is_in_the_log_exactly_once(seed):
     chance = random.Random(seed)
-    async with running_log(tmp_path) as log:
+    async with running_log() as log:
         faulty(log, chance, chance.choice([0.1, 0.3, 0.6]))
         for sequence in range(12):
             value = batch(b"%d" % sequence, producer_id=7, producer_epoch=0, base_sequence=sequence)
@@ -99,8 +107,9 @@ async def test_an_idempotent_producer_that_retries_is_in_the_log_exactly_once(tm
         assert [value for _, value in await log.values()] == [b"%d" % sequence for sequence in range(12)]
 
 
-async def test_stopping_while_storage_is_down_does_not_hang(tmp_path):
-    async with running_log(tmp_path) as log:
+@virtual
+async def test_stopping_while_storage_is_down_does_not_hang():
+    async with running_log() as log:
         flusher = faulty(log, random.Random(1), 1.0)
         assert isinstance(await log.append(batch(b"lost")), StorageFailed)
         async with asyncio.timeout(10):
@@ -108,11 +117,9 @@ async def test_stopping_while_storage_is_down_does_not_hang(tmp_path):
         calm(flusher)
 
 
-async def test_what_a_new_producer_sent_behind_a_failed_batch_does_not_overtake_it(tmp_path):
-    def produced(sequence):
-        return batch(b"%d" % sequence, producer_id=7, producer_epoch=0, base_sequence=sequence)
-
-    async with running_log(tmp_path) as log:
+@virtual
+async def test_what_a_new_producer_sent_behind_a_failed_batch_does_not_overtake_it():
+    async with running_log() as log:
         flusher = faulty(log, random.Random(1), 0.0)
         flusher._store.probability = 1.0
         first = log.send(produced(0))
@@ -125,3 +132,185 @@ async def test_what_a_new_producer_sent_behind_a_failed_batch_does_not_overtake_
         for sequence in range(3):
             offset, _ = await until_taken(log, produced(sequence))
             assert offset == sequence
+
+
+def produced(sequence, *, producer_id=7, epoch=0):
+    return batch(b"%d" % sequence, producer_id=producer_id, producer_epoch=epoch, base_sequence=sequence)
+
+
+@virtual
+async def test_a_forgotten_producer_may_send_its_failed_batch_again_as_it_was():
+    """Nothing is known of it any more, so it may begin in the middle; that its first attempt failed changes nothing."""
+    async with running_log() as log:
+        flusher = faulty(log, random.Random(1), 0.0)
+        flusher._store.probability = 1.0
+        first = log.send(produced(41))
+        await asyncio.sleep(0)
+        second = log.send(produced(42))
+        assert isinstance(await first, StorageFailed)
+        assert isinstance(await second, StorageFailed)
+        calm(flusher)
+        assert isinstance(await log.append(produced(42)), OutOfOrderSequence)
+        again = log.send(produced(41)), log.send(produced(42))
+        assert [(await one).base_offset for one in again] == [0, 1]
+
+
+@virtual
+async def test_a_producer_that_gave_up_a_failed_batch_begins_anew_with_its_next_epoch():
+    async with running_log() as log:
+        flusher = faulty(log, random.Random(1), 0.0)
+        flusher._store.probability = 1.0
+        assert isinstance(await log.append(produced(0)), StorageFailed)
+        calm(flusher)
+        assert isinstance(await log.append(produced(1)), OutOfOrderSequence)
+        assert (await log.append(produced(0, epoch=1))).base_offset == 0
+        assert (await log.append(produced(1, epoch=1))).base_offset == 1
+
+
+class Gated:
+    """A port whose operations wait, or fail, as the test says."""
+
+    def __init__(self, inner):
+        self.inner = inner
+        self.gates = {}
+        self.errors = {}
+
+    def __getattr__(self, name):
+        found = getattr(self.inner, name)
+        if name not in ("write", "void", "commit", "sync"):
+            return found
+
+        async def operation(*arguments, **named):
+            if (gate := self.gates.get(name)) is not None:
+                await gate.wait()
+            if errors := self.errors.get(name):
+                raise errors.pop(0)
+            return await found(*arguments, **named)
+
+        return operation
+
+
+def gated(log):
+    flusher = log.service._flusher
+    flusher._catalog, flusher._store = Gated(flusher._catalog), Gated(flusher._store)
+    return flusher
+
+
+@virtual
+async def test_a_commit_that_was_taken_for_lost_and_happened_is_no_second_batch():
+    """The void finds the flush committed: its readers see it, and its producer's retry is a duplicate."""
+    async with running_log() as log:
+        flusher = gated(log)
+        catalog = flusher._catalog.inner
+        reading = asyncio.ensure_future(log.fetch(0, wait_ms=60_000))
+
+        async def commit(rows, decide):
+            await catalog.commit(rows, decide)
+            del flusher._catalog.commit
+            raise CommitOutcomeUnknown("the answer was lost")
+
+        flusher._catalog.commit = commit
+        assert isinstance(await log.append(produced(0)), OutcomeUnknown)
+        assert values_of(await reading) == [(0, b"0")]
+        offset, _ = await until_taken(log, produced(0))
+        assert offset == 0
+        assert (await log.append(produced(1))).base_offset == 1
+        assert await log.values() == [(0, b"0"), (1, b"1")]
+
+
+@virtual
+async def test_nothing_is_taken_while_it_is_not_known_what_became_of_a_flush():
+    async with running_log() as log:
+        flusher = gated(log)
+        flusher._catalog.gates["void"] = resolving = asyncio.Event()
+        flusher._catalog.errors["commit"] = [CatalogUnavailable("disk full")]
+        assert isinstance(await log.append(batch(b"lost")), StorageFailed)
+        assert isinstance(await log.append(batch(b"too early")), StorageFailed)
+        assert log.service.unavailable is not None
+        resolving.set()
+        assert (await until_taken(log, batch(b"kept")))[0] == 0
+        assert log.service.unavailable is None
+
+
+@pytest.mark.parametrize("operation", ["commit", "void"])
+@virtual
+async def test_a_fenced_broker_takes_nothing_more_and_says_so_once_for_each_batch(operation):
+    async with running_log() as log:
+        flusher = gated(log)
+        if operation == "void":
+            flusher._store.errors["write"] = [StoreUnavailable("disk full")]
+        await log.catalog.log.close_incarnation(flusher._incarnation)
+        assert isinstance(await log.append(batch(b"x")), ShuttingDown | StorageFailed)
+        await asyncio.sleep(1)
+        assert isinstance(log.fenced[0], Fenced)
+        assert isinstance(await log.append(batch(b"x")), ShuttingDown)
+
+
+@virtual
+async def test_stopping_with_a_flush_that_nobody_can_settle_commits_nothing_behind_it():
+    async with running_log() as log:
+        flusher = gated(log)
+        flusher._catalog.errors["commit"] = [CatalogUnavailable("disk full")]
+        flusher._catalog.errors["void"] = [CatalogUnavailable("disk full")] * 5
+        flusher._store.gates["write"] = writing = asyncio.Event()
+        sent = [log.send(batch(b"a"))]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        sent.append(log.send(batch(b"b")))
+        await asyncio.sleep(0)
+        closing = asyncio.ensure_future(log.service.close())
+        await asyncio.sleep(0)
+        writing.set()
+        await closing
+        assert [type(await one) for one in sent] == [StorageFailed, StorageFailed]
+        assert not log.fenced
+        assert isinstance(await log.append(batch(b"x")), ShuttingDown)
+
+
+@virtual
+async def test_a_background_flush_that_failed_is_tried_again():
+    async with running_log() as log:
+        synced = asyncio.Event()
+        errors = [StoreUnavailable("disk full"), StoreUnavailable("disk full")]
+
+        class Store:
+            async def sync(self):
+                if errors:
+                    raise errors.pop(0)
+                synced.set()
+
+        log.service._sync._store = Store()
+        await log.append(batch(b"x"), flush_messages=1_000, flush_ms=1)
+        await synced.wait()
+        assert not errors
+
+
+@virtual
+async def test_a_flush_of_everything_clears_what_was_due():
+    async with running_log() as log:
+        sync = log.service._sync
+        await log.append(batch(b"x"), flush_messages=1_000, flush_ms=60_000)
+        assert sync._timer is not None
+        await log.append(batch(b"y"), partition=2)
+        assert sync._timer is None
+        assert not sync._records
+
+
+@virtual
+async def test_the_records_of_a_partition_are_counted_until_its_flush_is_due():
+    async with running_log() as log:
+        synced = []
+        log.service._sync._store = Gated(log.store)
+        log.service._sync._store.sync = lambda: _note(synced)
+        for _ in range(3):
+            await log.append(batch(b"a", b"b"), flush_messages=7)
+            await log.append(batch(b"a", b"b"), partition=2, flush_messages=7)
+        await asyncio.sleep(0)
+        assert not synced
+        await log.append(batch(b"a"), flush_messages=7)
+        await asyncio.sleep(0)
+        assert synced == [True]
+
+
+async def _note(synced):
+    synced.append(True)

@@ -68,7 +68,7 @@ def test_an_offset_is_found_at_or_shortly_before_its_batch(batches, data):
 def test_the_first_batch_as_young_is_in_the_span(batches, timestamp, data):
     index, known = built(batches)
     offset = data.draw(st.sampled_from(known))[0]
-    span = index.span_since(timestamp, offset=offset, end=known[-1][3])
+    span = next(index.spans_since(timestamp, offset=offset, end=known[-1][3]), None)
     young = [batch for batch in known if batch[4] >= timestamp and batch[1] > offset]
     if span is None:
         assert not young

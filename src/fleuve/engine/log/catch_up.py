@@ -165,10 +165,12 @@ class CatchUpReader:
             end = run.position + run.length
             position, first_offset, leftover = run.position, run.offset_first, _NOTHING
             exact = True
-            if not pieces and offset > run.offset_first:
+            if not pieces and offset >= run.offset_first:
                 cursor = self._take_cursor(run.partition_id, offset)
                 if cursor and cursor.object_name == stored.object_name and run.position <= cursor.position < end:
                     position, first_offset, leftover = cursor.position, offset, cursor.leftover
+                elif offset == run.offset_first:
+                    pass
                 elif stored.is_segment:
                     index = await self.index_of(stored)
                     position = index.position_of(offset)

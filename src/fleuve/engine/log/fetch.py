@@ -170,19 +170,10 @@ class Fetcher:
         offset = want.offset
         if not view.log_start <= offset <= view.high_watermark:
             # Only the catalog may say that an offset is out of range: a client that is told so jumps.
-            try:
-                await self._views.refresh(want.partition_id)
-            except CatalogUnavailable as error:
-                return FetchResult(error=StorageFailed(f"the catalog is not available: {error}"))
-            if not view.log_start <= offset <= view.high_watermark:
-                return FetchResult(
-                    error=OffsetOutOfRange(
-                        f"offset {offset} is outside {view.log_start}..{view.high_watermark}"
-                        f" of partition {want.partition_id}"
-                    ),
-                    high_watermark=view.high_watermark,
-                    log_start_offset=view.log_start,
-                )
+            refreshed = await self._refreshed(want)
+            if isinstance(refreshed, FetchResult):
+                return refreshed
+            view = refreshed
         result = FetchResult(high_watermark=view.high_watermark, log_start_offset=view.log_start)
         if offset == view.high_watermark or (room <= 0 and not at_least_one):
             return result
@@ -197,7 +188,33 @@ class Fetcher:
             )
         except StorageFailed as error:
             result.error = error
+            return result
+        if not result.size_bytes and at_least_one:
+            # What was to be there is not: it was deleted, and the view does not know.
+            refreshed = await self._refreshed(want)
+            if isinstance(refreshed, FetchResult):
+                return refreshed
         return result
+
+    async def _refreshed(self, want: FetchWant) -> PartitionView | FetchResult:
+        """Return the view as the catalog has it, or the error if the offset is not in it."""
+        try:
+            await self._views.refresh(want.partition_id)
+        except CatalogUnavailable as error:
+            return FetchResult(error=StorageFailed(f"the catalog is not available: {error}"))
+        view = self._views.get(want.partition_id)
+        if view is None:
+            return FetchResult(error=UnknownPartition(f"partition {want.partition_id} does not exist"))
+        if not view.log_start <= want.offset <= view.high_watermark:
+            return FetchResult(
+                error=OffsetOutOfRange(
+                    f"offset {want.offset} is outside {view.log_start}..{view.high_watermark}"
+                    f" of partition {want.partition_id}"
+                ),
+                high_watermark=view.high_watermark,
+                log_start_offset=view.log_start,
+            )
+        return view
 
     async def _load(self, partition_id: PartitionId) -> PartitionView | None:
         # It went out of mind while this fetch waited: deleted, or to be looked at anew.

@@ -59,6 +59,7 @@ class Flush:
         "durable",
         "error",
         "flush_id",
+        "given_up",
         "placed",
         "settled",
         "size",
@@ -87,6 +88,8 @@ class Flush:
         self.placed: Placed | None = None
         self.error: FleuveError | None = None
         """Why it must not be committed, whatever was written."""
+        self.given_up = False
+        """Its batches were failed."""
         self.unsettled: Collection[ProducerKey] = ()
 
 
@@ -104,7 +107,7 @@ class Flusher:
         stats: LogStats,
         logger: Logger,
         settle: Callable[[Flush, Decision], None],
-        fail: Callable[[Iterable[PendingBatch], FleuveError], None],
+        fail: Callable[[Sequence[PendingBatch], FleuveError], None],
         outcome_lost: Callable[[Iterable[PartitionId]], None],
         on_fenced: Callable[[Fenced], None],
     ) -> None:
@@ -120,8 +123,10 @@ class Flusher:
         self._outcome_lost = outcome_lost
         self._on_fenced = on_fenced
         self._buffer: list[PendingBatch] = []
-        self._unsettled: dict[ProducerKey, None] = {}
-        """Producers whose last batches failed, in the order in which they did."""
+        self._unsettled: dict[ProducerKey, int] = {}
+        """Producers whose last batches failed, in the order in which they did, with the sequence of the first."""
+        self._unresolved: StorageFailed | None = None
+        """Why the broker stops with a flush neither committed nor voided: nothing may be committed behind it."""
         self._number = 0
         self._under_way: deque[Flush] = deque()
         self._arrived = asyncio.Event()
@@ -234,6 +239,9 @@ class Flusher:
             flush.settled.set_result(None)
 
     async def _commit(self, flush: Flush) -> None:
+        if self._unresolved is not None:
+            self._give_up(flush, self._unresolved)
+            return
         if flush.placed is None or flush.error is not None:
             assert flush.error is not None
             self._stats.flush_errors += 1
@@ -251,12 +259,13 @@ class Flusher:
         try:
             decision = await self._catalog.commit(rows, deciding)
         except Fenced as error:
-            self._fence(flush, error)
+            self._fail(flush.batches, self._fence(error))
         except CatalogUnavailable as error:
             self._stats.flush_errors += 1
             self._logger.warning("a flush could not be committed", flush=flush.flush_id.number, error=str(error))
             # Refused first: a client that is told to try again must not come before the old flush is settled.
-            self.refusing = StorageFailed(f"the catalog is not available: {error}")
+            if not self._closing:
+                self.refusing = StorageFailed(f"the catalog is not available: {error}")
             if isinstance(error, CommitOutcomeUnknown):
                 self._give_up(flush, OutcomeUnknown(f"the batch may or may not have been stored: {error}"))
             else:
@@ -276,10 +285,12 @@ class Flusher:
         A producer sends its failed batches again. Until then, later ones must not enter the log before them; where
         the partition knows the producer the sequence shows it, where it does not, this does.
         """
-        lost = {
-            (batch.partition_id, ProducerId(batch.producer_id)) for batch in flush.batches if batch.producer_id >= 0
-        }
-        self._unsettled.update(dict.fromkeys(lost))
+        if flush.given_up:
+            return
+        flush.given_up = True
+        for batch in flush.batches:
+            if batch.producer_id >= 0:
+                self._unsettled.setdefault((batch.partition_id, ProducerId(batch.producer_id)), batch.sequence)
         while len(self._unsettled) > UNSETTLED_MAX:
             del self._unsettled[next(iter(self._unsettled))]
         for later in self._under_way:
@@ -287,15 +298,27 @@ class Flusher:
                 later.error = StorageFailed(f"an earlier batch of the producer failed: {error}")
         self._fail(flush.batches, error)
 
+    def _give_up_waiting(self, error: FleuveError) -> None:
+        """Fail the flushes behind one that cannot be settled now: nobody knows how long their producers would wait."""
+        for later in list(self._under_way)[1:]:
+            # One that is being written is failed at the next attempt: the store still has its bytes.
+            if later.written.done():
+                later.error = later.error or StorageFailed(f"an earlier flush is not settled: {error}")
+                self._give_up(later, StorageFailed(f"the batch could not be stored: {later.error}"))
+
     def _unsettled_of(self, batches: Iterable[PendingBatch]) -> set[ProducerKey]:
-        """Return the producers among those of `batches` that go on after a batch that failed."""
+        """Return the producers among those of `batches` that go on after a batch that failed.
+
+        The one that begins with that batch does not: it may come again, at whatever sequence it is.
+        """
         if not self._unsettled:
             return set()
-        return {
-            key
-            for batch in batches
-            if batch.sequence != 0 and (key := (batch.partition_id, ProducerId(batch.producer_id))) in self._unsettled
-        }
+        firsts: dict[ProducerKey, int] = {}
+        for batch in batches:
+            key = (batch.partition_id, ProducerId(batch.producer_id))
+            if key in self._unsettled:
+                firsts.setdefault(key, batch.sequence)
+        return {key for key, sequence in firsts.items() if sequence not in (0, self._unsettled[key])}
 
     async def _resolve(self, flush: Flush) -> None:
         """Settle for good that a failed flush counts for nothing, or find out that it was committed."""
@@ -312,24 +335,27 @@ class Flusher:
                     await self._store.void(flush.flush_id)
                 break
             except Fenced as error:
-                self._on_fenced(error)
+                self._fence(error)
                 return
             except (CatalogUnavailable, StoreUnavailable) as error:
                 if not self._closing:
                     self.refusing = StorageFailed(f"storage is not available: {error}")
                 elif delay > RESOLVE_DELAY_S:
                     # Stopping: a replay of the journal decides the flush. Nobody was told that it succeeded.
+                    self._unresolved = StorageFailed(f"storage is not available: {error}")
                     return
+                self._give_up_waiting(error)
                 self._logger.warning("storage is not available", error=str(error), next_try_s=delay)
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, RESOLVE_DELAY_S_MAX)
         if not self._closing:
             self.refusing = None
 
-    def _fence(self, flush: Flush, error: Fenced) -> None:
-        self.refusing = ShuttingDown("the broker was fenced and is stopping")
-        self._fail(flush.batches, self.refusing)
+    def _fence(self, error: Fenced) -> ShuttingDown:
+        """Take no more batches; return what clients are told."""
+        self.refusing = refusing = ShuttingDown("the broker was fenced and is stopping")
         self._on_fenced(error)
+        return refusing
 
 
 def commit_of(

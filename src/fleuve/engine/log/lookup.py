@@ -6,6 +6,7 @@ young; the largest timestamp is looked for in all records.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 from fleuve.base.ids import PartitionId
@@ -117,7 +118,7 @@ class Lookups:
     async def _since(self, partition_id: PartitionId, state: LogState, timestamp: int) -> FoundOffset:
         # The first run may hold its young record below the log start: then the next one counts.
         for stored in await self._catalog.runs_since(partition_id, timestamp=timestamp, limit=2):
-            for data in await self._candidates(stored, timestamp, state.log_start):
+            async for data in self._candidates(stored, timestamp, state.log_start):
                 for position, size, base_offset, last_delta, max_timestamp in walk(data, 0, len(data)):
                     if max_timestamp < timestamp or base_offset + last_delta < state.log_start:
                         continue
@@ -131,22 +132,23 @@ class Lookups:
         if stored is None:
             return NOT_FOUND
         timestamp = stored.run.timestamp_max
-        for data in await self._candidates(stored, timestamp, state.log_start):
+        async for data in self._candidates(stored, timestamp, state.log_start):
             for position, size, base_offset, last_delta, max_timestamp in walk(data, 0, len(data)):
                 if max_timestamp == timestamp and base_offset + last_delta >= state.log_start:
                     found = _youngest_of(data[position : position + size])
                     return FoundOffset(*found, _epoch_at(data, position))
         return NOT_FOUND
 
-    async def _candidates(self, stored: StoredRun, timestamp: int, offset: int) -> list[memoryview]:
-        """Return the batches of a run among which the first as young as `timestamp` is, from `offset` on."""
+    async def _candidates(self, stored: StoredRun, timestamp: int, offset: int) -> AsyncIterator[memoryview]:
+        """Yield the batches of a run, part by part, among which those as young as `timestamp` are, from `offset` on."""
         run = stored.run
         end = run.position + run.length
         if not stored.is_segment:
-            return [await self._reader.load(stored, run.position, end, run.offset_first)]
+            yield await self._reader.load(stored, run.position, end, run.offset_first)
+            return
         index = await self._reader.index_of(stored)
-        span = index.span_since(timestamp, offset=offset, end=end)
-        return [] if span is None else [await self._reader.load(stored, *span, run.offset_first)]
+        for span in index.spans_since(timestamp, offset=offset, end=end):
+            yield await self._reader.load(stored, *span, run.offset_first)
 
 
 def _first_since(batch: memoryview, timestamp: int, log_start: int) -> tuple[int, int] | None:

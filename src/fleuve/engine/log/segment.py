@@ -21,7 +21,7 @@ from __future__ import annotations
 import struct
 from array import array
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from crc32c import crc32c
@@ -63,17 +63,16 @@ class SegmentIndex:
         """Return the position of a batch at or before the one that holds `offset`."""
         return self.positions[max(0, bisect_right(self.offsets, offset) - 1)]
 
-    def span_since(self, timestamp: int, *, offset: int, end: int) -> tuple[int, int] | None:
-        """Return (position, end) of the first span from `offset` on with a batch as young as `timestamp`, or None.
+    def spans_since(self, timestamp: int, *, offset: int, end: int) -> Iterator[tuple[int, int]]:
+        """Yield (position, end) of each span from `offset` on with a batch as young as `timestamp`.
 
-        `end` is where the batches of the segment end.
+        In the first one that batch may lie before `offset`. `end` is where the batches of the segment end.
         """
         first = max(0, bisect_right(self.offsets, offset) - 1)
         for index in range(first, len(self.positions)):
             if self.max_timestamps[index] >= timestamp:
                 stop = self.positions[index + 1] if index + 1 < len(self.positions) else end
-                return self.positions[index], stop
-        return None
+                yield self.positions[index], stop
 
     def encode(self, partition_id: PartitionId) -> bytes:
         """Return the footer."""

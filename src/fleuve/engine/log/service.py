@@ -10,7 +10,7 @@ from fleuve.base.errors import FleuveError
 from fleuve.base.ids import Incarnation, PartitionId
 from fleuve.base.log import Logger
 from fleuve.engine.log.append import Appended, AppendRequest
-from fleuve.engine.log.arena import Arena
+from fleuve.engine.log.arena import SLAB_ENTRIES_MAX, Arena
 from fleuve.engine.log.batch import PendingBatch
 from fleuve.engine.log.catch_up import CatchUpReader
 from fleuve.engine.log.decide import Duplicate
@@ -25,6 +25,7 @@ from fleuve.engine.log.lookup import FoundOffset, Lookups
 from fleuve.engine.log.partition import PartitionView
 from fleuve.engine.log.policy import LogPolicy
 from fleuve.engine.log.segment import SegmentIndex as SegmentIndex  # for maintenance, which writes segments
+from fleuve.engine.log.slab import SLAB_BYTES
 from fleuve.engine.log.stats import LogStats
 from fleuve.engine.log.sync import BackgroundSync
 from fleuve.engine.log.views import PartitionViews
@@ -39,6 +40,10 @@ from fleuve.records.record import check_keys
 
 DECODED_BYTES_MAX = 128 << 20
 """What the records of a batch may take when they are decompressed to look at their keys."""
+
+BATCH_OVERHEAD_BYTES = SLAB_BYTES // SLAB_ENTRIES_MAX
+"""What a batch that waits takes beside its bytes, as far as the bound of the buffer goes: a slab is full after so many
+batches, however small they are."""
 
 
 class LogService:
@@ -192,7 +197,7 @@ class LogService:
         batch.slot = slot
         batch.sync_after_messages = configs.flush_messages
         batch.sync_after_ms = configs.flush_ms
-        self.stats.buffer_bytes += size
+        self.stats.buffer_bytes += size + BATCH_OVERHEAD_BYTES
         self._flusher.submit(batch)
 
     # ------------------------------------------------------------ fetch and look-ups
@@ -300,7 +305,7 @@ class LogService:
                 assert isinstance(outcome, FleuveError)
                 stats.rejected_batches += 1
                 results.append(outcome)
-        self._release(flush.size)
+        self._release(flush.batches)
         for batch, result in zip(flush.batches, results, strict=True):
             batch.request.settle(batch.slot, result)
         for view in moved:
@@ -313,12 +318,10 @@ class LogService:
             view = self._views.at(partition_id, state)
         return view
 
-    def _fail(self, batches: Iterable[PendingBatch], error: FleuveError) -> None:
-        size = 0
+    def _fail(self, batches: Sequence[PendingBatch], error: FleuveError) -> None:
         for batch in batches:
             batch.slab.pending -= 1
-            size += batch.size
-        self._release(size)
+        self._release(batches)
         for batch in batches:
             batch.request.settle(batch.slot, error)
 
@@ -326,8 +329,8 @@ class LogService:
         # The flush is in the log though its producers were told otherwise: what is in mind of these is stale.
         self.drop_partitions(partition_ids)
 
-    def _release(self, size: int) -> None:
-        self.stats.buffer_bytes -= size
+    def _release(self, batches: Sequence[PendingBatch]) -> None:
+        self.stats.buffer_bytes -= sum([batch.size for batch in batches]) + len(batches) * BATCH_OVERHEAD_BYTES
         if self._room and self.has_room:
             waiting, self._room = self._room, []
             for future in waiting:

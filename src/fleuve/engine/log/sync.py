@@ -18,6 +18,9 @@ from fleuve.ports.store import ExtentStore
 FLUSH_MS_MAX = 86_400_000 * 30
 """A timer further away than this is none: Kafka's default is 292 million years."""
 
+RETRY_S = 1.0
+"""From a flush that failed to the next attempt."""
+
 
 class BackgroundSync:
     """Counts what is not flushed, and flushes it when it is due."""
@@ -56,6 +59,8 @@ class BackgroundSync:
             except StoreUnavailable as error:
                 # It was acknowledged with the page-cache promise: there is nobody left to be told but the operator.
                 self._logger.error("the journal could not be flushed in the background", error=str(error))
+                loop = asyncio.get_running_loop()
+                self._schedule(loop, loop.time() + RETRY_S)
 
     def _schedule(self, loop: asyncio.AbstractEventLoop, due_at: float) -> None:
         if self._timer is not None:
