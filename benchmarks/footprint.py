@@ -145,29 +145,25 @@ def _start_again(directory: Path, gigabytes: int, how: str, end: Callable[[Broke
 
 
 def cold_read(directory: Path, _: int) -> None:
-    """Write many partitions at once, let a merge sort them, and read one as nobody has before."""
+    """Write many partitions at once, let a merge sort them, start again, and read one as nobody has before."""
     quick = {"fleuve.journal.file.bytes": str(8 << 20), "fleuve.merge.interval.ms": "100"}
-    quick |= {
-        "fleuve.merge.backlog.files": "1",
-        "fleuve.garbage.grace.ms": "0",
-        "fleuve.tail.cache.bytes": str(1 << 20),
-    }
+    quick |= {"fleuve.merge.backlog.files": "1", "fleuve.garbage.grace.ms": "0", "fleuve.journal.roll.ms": "1000"}
     batch = build_batch([Record(0, 0, None, bytes(1000))], base_timestamp=NOW_MS)
-    with broker_in(directory, **quick, **{"fleuve.journal.roll.ms": "1000"}) as broker:
-        address = address_of(broker)
-        with Client(address, timeout_s=60) as client:
-            client.create_topic("cold", COLD_PARTITIONS)
-            for _ in range(COLD_BATCHES):
-                client.produce_all("cold", range(COLD_PARTITIONS), batch)
-            _wait_for_merge(directory / "data" / "journal")
-            client.fetch("cold", 0, 0, max_bytes=1)
-            before = read_bytes(broker.pid)
-            returned = offset = 0
-            while offset < COLD_BATCHES:
-                records, _ = client.fetch("cold", 1, offset, max_bytes=1 << 20)
-                returned += len(records)
-                offset += len(records) // len(batch)
-            read = read_bytes(broker.pid) - before
+    with broker_in(directory, **quick) as broker, Client(address_of(broker), timeout_s=60) as client:
+        client.create_topic("cold", COLD_PARTITIONS)
+        for _ in range(COLD_BATCHES):
+            client.produce_all("cold", range(COLD_PARTITIONS), batch)
+        _wait_for_merge(directory / "data" / "journal")
+    with broker_in(directory) as broker, Client(address_of(broker), timeout_s=60) as client:
+        client.end_offset("cold", 1)
+        before = read_bytes(broker.pid)
+        returned = offset = 0
+        # The last ones may still lie in the journal file that grew at the end.
+        while offset < COLD_BATCHES * 9 // 10:
+            records, _ = client.fetch("cold", 1, offset, max_bytes=1 << 20)
+            returned += len(records)
+            offset += len(records) // len(batch)
+        read = read_bytes(broker.pid) - before
     row(f"cold read of one of {COLD_PARTITIONS} merged partitions: bytes read", f"{read / returned:.3f} ×", "≤ 1.1 ×")
 
 
