@@ -23,6 +23,8 @@ from kafka import KafkaAdminClient, KafkaProducer, OffsetSpec, TopicPartition
 TIMEOUT_MS = int(TIMEOUT_S * 1000)
 
 
+# The sockets of refused connections stay open until the garbage collector finds them.
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 class TestKafkaPython(ClientScenarios):
     make_driver = KafkaPythonDriver
 
