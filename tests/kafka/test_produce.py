@@ -117,7 +117,7 @@ async def test_a_transactional_batch_is_refused():
         topic = await edge.topic("t")
         transactional = batch(b"a", producer_id=1, producer_epoch=0, base_sequence=0, attributes=0x10)
         answer = await send(edge, produce_request(transactional, topic))
-        assert answer.error_code == ErrorCode.INVALID_TXN_STATE
+        assert answer.error_code == ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -67,13 +67,13 @@ class Member:
         }
         return join_group.JoinGroupRequest(**{**wanted, **fields})
 
-    def start_joining(self) -> None:
+    def start_joining(self, **fields: Any) -> None:
         """Send the request to join, with a member id if one is wanted, and do not wait for the answer."""
         if not self.id and self.instance is None:
-            answer = self.client.call(join_group, self.join_request(), 9)
+            answer = self.client.call(join_group, self.join_request(**fields), 9)
             assert answer.error_code == ErrorCode.MEMBER_ID_REQUIRED
             self.id = answer.member_id
-        self.client.send(self.client.frame(join_group, self.join_request(), 9))
+        self.client.send(self.client.frame(join_group, self.join_request(**fields), 9))
 
     def joined(self) -> join_group.JoinGroupResponse:
         """Wait for the answer to `start_joining`."""
@@ -83,9 +83,9 @@ class Member:
         self.id, self.generation = response.member_id, response.generation_id
         return response
 
-    def join(self) -> join_group.JoinGroupResponse:
-        """Join and wait for the answer."""
-        self.start_joining()
+    def join(self, **fields: Any) -> join_group.JoinGroupResponse:
+        """Join and wait for the answer; `fields` are those of the request that are not as usual."""
+        self.start_joining(**fields)
         return self.joined()
 
     def sync(self, assignments: Mapping[str, bytes] | None = None) -> bytes:

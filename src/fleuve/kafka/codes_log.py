@@ -18,7 +18,7 @@ CODES: dict[type[FleuveError], ErrorCode] = {
     log.ShuttingDown: ErrorCode.NOT_LEADER_OR_FOLLOWER,
     log.OutOfOrderSequence: ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
     log.ProducerFenced: ErrorCode.INVALID_PRODUCER_EPOCH,
-    log.TransactionsUnsupported: ErrorCode.INVALID_TXN_STATE,
+    log.TransactionsUnsupported: ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
     records.CorruptBatch: ErrorCode.CORRUPT_MESSAGE,
     records.InvalidRecord: ErrorCode.INVALID_RECORD,
     records.InvalidTimestamp: ErrorCode.INVALID_TIMESTAMP,
