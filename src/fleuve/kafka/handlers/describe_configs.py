@@ -11,7 +11,9 @@ Behaviour:
 Versions:
 * v1: synonyms and sources · v2: no change · v3: type and documentation of each setting · v4: flexible
 
-Differs from Apache Kafka: entries come by name; those of the broker include Fleuve's own (`fleuve.…`). A broker has no
+Differs from Apache Kafka: entries come by name; those of the broker include Fleuve's own (`fleuve.…`), and their
+documentation is Fleuve's, too. `flush.messages` and `log.flush.interval.messages` are 1 by default, and
+`min.insync.replicas` has no value for all brokers (Kafka sets one with its eligible leader replicas). A broker has no
 loggers to describe. Client metrics are INVALID_REQUEST. Throttle time is always 0.
 """
 

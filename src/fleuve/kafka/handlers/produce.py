@@ -21,12 +21,12 @@ Versions:
 Differs from Apache Kafka: no transactions, so a transactional id is refused with
 TRANSACTIONAL_ID_AUTHORIZATION_FAILED, as is, alone, a transactional batch without one (Kafka: its whole request); one
 batch for each partition in every version, as Kafka wants it since v3; min.insync.replicas never refuses; no quota, so
-throttle time is always 0. Every refused batch gets a message, and −1 as log start offset (Kafka tells the log start with
-some errors). No records at all (null) are INVALID_RECORD (Kafka never answers). A partition that is in a request twice
-gets both batches, in order (Kafka: the last one). An unknown codec is UNSUPPORTED_COMPRESSION_TYPE (Kafka:
-UNKNOWN_SERVER_ERROR); a batch that says it has the log's append time is INVALID_TIMESTAMP (Kafka: rewritten); a producer
-id with a negative epoch INVALID_RECORD (Kafka: taken). A duplicate has an append time only where the topic's timestamps
-are append times (Kafka: always the batch's largest timestamp).
+throttle time is always 0. Every refused batch gets a message, and −1 as log start offset (Kafka tells the log start
+with some errors). No records at all (null) are INVALID_RECORD (Kafka never answers). A partition that is in a request
+twice gets both batches, in order (Kafka: the last one). An unknown codec is UNSUPPORTED_COMPRESSION_TYPE (Kafka:
+UNKNOWN_SERVER_ERROR); a batch that says it has the log's append time is INVALID_TIMESTAMP (Kafka: rewritten); a
+producer id with a negative epoch INVALID_RECORD (Kafka: taken). A duplicate has an append time only where the topic's
+timestamps are append times (Kafka: always the batch's largest timestamp).
 
 This handler is synchronous up to the log, which copies the batches: the bytes of a request are not needed after
 `begin`. `Pending` is the request while its batches are on their way, and knows how it will be answered.
