@@ -70,13 +70,11 @@ async def _serve(broker: Broker, options: ServeOptions, settings: Settings, dire
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    addresses = ", ".join(str(address) for address in broker.addresses)
-    promise = "flushed" if settings.integer(PAGE_CACHE) == 1 else "page cache"
-    where = "a temporary directory" if options.ephemeral else str(directory)
-    with contextlib.suppress(BrokenPipeError):
-        print(f"fleuve is ready: {addresses}; data in {where}; promise: {promise}", flush=True)  # noqa: T201
-    if options.ready_file is not None:
-        _write_ready_file(options.ready_file, f"{broker.addresses[0]}\n")
+    try:
+        _announce(broker, options, settings, directory)
+    except BaseException:
+        await broker.stop()
+        raise
     broker.failed.add_done_callback(lambda _: stopping.set())
     await stopping.wait()
     failed = broker.failed.result() if broker.failed.done() else None
@@ -89,6 +87,18 @@ async def _serve(broker: Broker, options: ServeOptions, settings: Settings, dire
     await broker.stop()
     watchdog.cancel()
     return 0 if failed is None else 1
+
+
+def _announce(broker: Broker, options: ServeOptions, settings: Settings, directory: Path) -> None:
+    """Say that the broker is ready, to who waits for the file and to who reads the output."""
+    if options.ready_file is not None:
+        _write_ready_file(options.ready_file, f"{broker.addresses[0]}\n")
+    addresses = ", ".join(str(address) for address in broker.addresses)
+    promise = "flushed" if settings.integer(PAGE_CACHE) == 1 else "page cache"
+    where = "a temporary directory" if options.ephemeral else str(directory)
+    # Nobody may be there to read it: the broker was started for its port.
+    with contextlib.suppress(OSError, ValueError):
+        print(f"fleuve is ready: {addresses}; data in {where}; promise: {promise}", flush=True)  # noqa: T201
 
 
 def _on_signals(stopping: asyncio.Event) -> None:
@@ -113,7 +123,9 @@ def _write_ready_file(path: Path, text: str) -> None:
         partial.write_text(text)
         partial.replace(path)
     except OSError as error:
-        raise UsageError(f"--ready-file: {path} cannot be written: {error.strerror}") from error
+        raise UsageError(
+            f"--ready-file: {path} cannot be written ({error.strerror}): name a file in a directory that is there"
+        ) from error
 
 
 def _flags(options: ServeOptions) -> Mapping[str, str]:

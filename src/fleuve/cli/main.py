@@ -8,6 +8,7 @@ on standard error that says what to do.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -45,6 +46,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that `arguments` (by default the process's) name, and return its exit code."""
+    _open_standard_streams()
     try:
         parsed = make_parser().parse_args(arguments)
         code: int = parsed.run(parsed)
@@ -55,6 +57,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     return code
+
+
+def _open_standard_streams() -> None:
+    """Put /dev/null where standard input, output or error is closed.
+
+    Else the next file or socket that is opened takes the number: output would go there, and libuv aborts.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free is taken, and that is this one.
+            os.open(os.devnull, os.O_RDWR)
+    # What was closed when Python began has no object. These two live as long as the process.
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
 
 
 def _fail(error: FleuveError, code: int) -> int:

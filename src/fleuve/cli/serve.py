@@ -42,7 +42,7 @@ def add_command(commands: Any) -> None:
         help="listen for Kafka clients here; behind the @, the address to advertise to them. May be repeated; port 0"
         f" takes a free one (default: {LISTENERS_DEFAULT}, on both loopbacks)",
     )
-    add("--data-dir", type=Path, metavar="DIR", help=f"keep the data here (default: {DATA_DIR_DEFAULT})")
+    add("--data-dir", type=_path, metavar="DIR", help=f"keep the data here (default: {DATA_DIR_DEFAULT})")
     add("--ephemeral", action="store_true", help="keep nothing: all data is gone when the broker stops")
     add(
         "--set",
@@ -52,8 +52,8 @@ def add_command(commands: Any) -> None:
         metavar="NAME=VALUE",
         help="set any broker setting by Kafka's name; may be repeated",
     )
-    add("--config", type=Path, metavar="FILE", help="read settings from a file like Kafka's server.properties")
-    add("--ready-file", type=Path, metavar="FILE", help="write the broker's address here when it is ready")
+    add("--config", type=_path, metavar="FILE", help="read settings from a file like Kafka's server.properties")
+    add("--ready-file", type=_path, metavar="FILE", help="write the broker's address here when it is ready")
     add(
         "--http",
         metavar="HOST:PORT",
@@ -66,6 +66,13 @@ def add_command(commands: Any) -> None:
         help="auto is text on a terminal, else JSON (default: auto)",
     )
     parser.set_defaults(run=run)
+
+
+def _path(text: str) -> Path:
+    """Return a path. An empty one is most likely a variable that a script did not set, not the current directory."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty")
+    return Path(text)
 
 
 def options_of(parsed: argparse.Namespace) -> ServeOptions:

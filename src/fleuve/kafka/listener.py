@@ -118,7 +118,13 @@ class Listener:
             return CannotListen(f"port {self.address.port} is taken ({shown}): stop who has it, or choose another")
         if error.errno == errno.EACCES:
             return CannotListen(f"not allowed to listen on {shown}: choose a port above 1023")
-        return CannotListen(f"cannot listen on {shown}: {error.strerror or error}")
+        if isinstance(error, socket.gaierror) or error.errno in _NO_SUCH_ADDRESS:
+            # What clients are told may be any name; what is bound has to be this machine's.
+            return CannotListen(
+                f"cannot listen on {shown}: this machine has no such address ({error.strerror or error}); listen on "
+                "one that it has, and write what clients are to use behind an @"
+            )
+        return CannotListen(f"cannot listen on {shown}: {error.strerror or error}; choose another address")
 
     async def start(self, connections: Connections) -> None:
         """Take connections in."""
