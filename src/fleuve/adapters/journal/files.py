@@ -172,7 +172,7 @@ class Files:
     def make_directory(self, path: Path) -> bool:
         """Create a directory; False if it is there already."""
         try:
-            path.mkdir()
+            path.mkdir(mode=0o700)  # Records are nobody else's business.
         except FileExistsError:
             return False
         return True
