@@ -600,7 +600,7 @@ class Connection(asyncio.BufferedProtocol):
         if size <= JOIN_BYTES:
             self._transport.write(b"".join(out))
         else:
-            # The last one by itself: asyncio's writelines (Python 3.12 and 3.13) forgets to say that the buffer is full.
+            # The last one by itself: asyncio's writelines (Python 3.12 and 3.13) forgets to say that it is full.
             last = out.pop()
             self._transport.writelines(out)
             self._transport.write(last)

@@ -387,4 +387,4 @@ def _as_corrupt_at_open(error: sqlite3.DatabaseError, path: Path) -> BaseExcepti
         return CorruptState(
             f"the catalog {path} is damaged ({error}); restore it from a backup, or give another directory"
         )
-    return CatalogUnavailable(f"the catalog {path} cannot be opened: {error}")
+    return CatalogUnavailable(f"the catalog {path} cannot be opened ({error}): check its owner and its mode")
