@@ -1,11 +1,13 @@
 """What the pages say exists: links lead somewhere, flags and commands are there, and nothing is left out."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
-from fleuve.cli.main import main
+from fleuve.cli.main import main, make_parser
+from fleuve.cli.serve import options_of
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -37,6 +39,28 @@ def test_commands_of_make_exist(name):
     commands = set(re.findall(r"\bmake ([a-z]+)\b(?=[ `\n])", (ROOT / name).read_text()))
     text_words = {"them", "it", "is", "and"}
     assert commands - text_words - TARGETS == set()
+
+
+def blocks(path, language):
+    """Return a page's blocks of code in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_of_fleuve_are_understood(page):
+    for line in "".join(blocks(page, "console")).splitlines():
+        if line.startswith("$ fleuve "):
+            words = shlex.split(line.removeprefix("$ fleuve ").removesuffix("&"), comments=True)
+            options_of(make_parser().parse_args(words))
+
+
+def test_what_each_handler_says_of_its_differences_is_on_the_page():
+    page = (ROOT / "docs/differences-from-kafka.md").read_text()
+    handlers = [path for path in (ROOT / "src/fleuve/kafka/handlers").glob("*.py") if path.name != "__init__.py"]
+    silent = [path.name for path in handlers if "\nDiffers from Apache Kafka:" not in path.read_text()]
+    # FindCoordinator (10) and its like; those with nothing but the throttle time to tell are left out.
+    assert silent == []
+    assert len(re.findall(r"^- \*\*\w+\*\* \(\d+\): ", page, re.MULTILINE)) > len(handlers) // 2
 
 
 def test_every_page_is_listed_in_the_index():
