@@ -121,7 +121,8 @@ async def test_a_fetch_waits_until_min_bytes_are_there(tmp_path):
         for value in (b"a" * 100, b"b" * 100, b"c" * 100):
             await asyncio.sleep(0)
             await log.append(batch(value))
-        assert len(values_of(await waiting)) == 2
+        # The third may be there, too, when the waiting one gets its turn.
+        assert len(values_of(await waiting)) >= 2
 
 
 async def test_waiting_fetches_return_when_the_broker_stops(tmp_path):
