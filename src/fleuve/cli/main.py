@@ -8,6 +8,7 @@ on standard error that says what to do.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -48,6 +49,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that `arguments` (by default the process's) name, and return its exit code."""
     _open_standard_streams()
     try:
+        return _run(arguments)
+    finally:
+        _give_up_what_cannot_be_written()
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
         parsed = make_parser().parse_args(arguments)
         code: int = parsed.run(parsed)
     except UsageError as error:
@@ -75,6 +83,21 @@ def _open_standard_streams() -> None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
+
+
+def _give_up_what_cannot_be_written() -> None:
+    """Flush the standard streams, and drop what they cannot take, such as log lines for a full disk.
+
+    Else Python's end would fail at them, and turn the exit code into 120.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, stream.fileno())
+                os.close(nowhere)
 
 
 def _fail(error: FleuveError, code: int) -> int:
