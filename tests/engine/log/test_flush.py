@@ -10,6 +10,7 @@ import pytest
 
 from fleuve.engine.log.append import Appended
 from fleuve.engine.log.errors import OutcomeUnknown, OutOfOrderSequence, ShuttingDown, StorageFailed
+from fleuve.engine.log.policy import LogPolicy
 from fleuve.ports.errors import CatalogUnavailable, CommitOutcomeUnknown, Fenced, StoreUnavailable
 from support.batches import batch
 from support.faulty_ports import FaultyExtentStore, FaultyLogCatalog
@@ -314,3 +315,58 @@ async def test_the_records_of_a_partition_are_counted_until_its_flush_is_due():
 
 async def _note(synced):
     synced.append(True)
+
+
+@virtual
+async def test_what_was_refused_meanwhile_is_not_overtaken_either():
+    """A new producer's first batch comes while a flush is being settled, its second one after that."""
+    async with running_log() as log:
+        flusher = gated(log)
+        flusher._catalog.gates["void"] = resolving = asyncio.Event()
+        flusher._catalog.errors["commit"] = [CatalogUnavailable("disk full")]
+        assert isinstance(await log.append(batch(b"lost")), StorageFailed)
+        assert isinstance(await log.append(produced(0)), StorageFailed)
+        resolving.set()
+        await asyncio.sleep(1)
+        assert isinstance(await log.append(produced(1)), OutOfOrderSequence)
+        assert [(await log.append(produced(sequence))).base_offset for sequence in (0, 1)] == [0, 1]
+
+
+@virtual
+async def test_what_fails_with_a_flush_is_voided_before_it():
+    """After a crash between the two voids, a replay must not take what the first one doomed for sound."""
+    async with running_log() as log:
+        flusher = gated(log)
+        done = []
+
+        async def void_stored(flush):
+            done.append(("store", flush.number))
+
+        async def void_committed(flush):
+            done.append(("catalog", flush.number))
+            return await flusher._catalog.inner.void(flush)
+
+        flusher._store.void, flusher._catalog.void = void_stored, void_committed
+        flusher._store.errors["write"] = [StoreUnavailable("disk full")]
+        flusher._store.gates["write"] = writing = asyncio.Event()
+        first = log.send(produced(0))
+        await asyncio.sleep(0.1)
+        second = log.send(produced(1))
+        await asyncio.sleep(0.1)
+        writing.set()
+        assert isinstance(await first, StorageFailed)
+        assert isinstance(await second, StorageFailed)
+        await asyncio.sleep(1)
+        assert done == [("store", 2), ("catalog", 1), ("catalog", 2)]
+
+
+@virtual
+async def test_tiny_batches_fill_the_buffer_by_their_number():
+    """A slab is full after so many of them: memory is bounded by what they take, not by what they say."""
+    async with running_log(policy=LogPolicy(produce_buffer_bytes=1 << 20)) as log:
+        sent = []
+        while log.service.has_room:
+            sent.append(log.send(batch(b"")))
+        assert len(sent) < 2_000
+        await asyncio.gather(*sent)
+        assert log.service.stats.buffer_bytes == 0

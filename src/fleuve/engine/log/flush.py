@@ -64,6 +64,7 @@ class Flush:
         "settled",
         "size",
         "unsettled",
+        "voided",
         "written",
     )
 
@@ -90,6 +91,8 @@ class Flush:
         """Why it must not be committed, whatever was written."""
         self.given_up = False
         """Its batches were failed."""
+        self.voided = False
+        """The store yields it no more."""
         self.unsettled: Collection[ProducerKey] = ()
 
 
@@ -144,6 +147,12 @@ class Flusher:
             self._idle.clear()
         self._buffer.append(batch)
 
+    def failed(self, partition_id: PartitionId, producer_id: ProducerId, sequence: int) -> None:
+        """Remember that a producer's batch failed, or was refused while `refusing`: it will come again."""
+        self._unsettled.setdefault((partition_id, producer_id), sequence)
+        if len(self._unsettled) > UNSETTLED_MAX:
+            del self._unsettled[next(iter(self._unsettled))]
+
     async def run(self) -> None:
         """Write and commit until `drain` has been called and everything is settled."""
         async with asyncio.TaskGroup() as tasks:
@@ -185,7 +194,8 @@ class Flusher:
             finally:
                 # Nothing may keep a view of the slabs while this waits for the next batch.
                 body.clear()
-                flush.written.set_result(None)
+                if not flush.written.done():  # The committer was cancelled, and its waiting with it.
+                    flush.written.set_result(None)
             self._stats.flush_seconds.observe(clock() - started)
 
     def _take(self) -> tuple[Flush, bytes, list[memoryview]]:
@@ -288,15 +298,17 @@ class Flusher:
         if flush.given_up:
             return
         flush.given_up = True
-        for batch in flush.batches:
-            if batch.producer_id >= 0:
-                self._unsettled.setdefault((batch.partition_id, ProducerId(batch.producer_id)), batch.sequence)
-        while len(self._unsettled) > UNSETTLED_MAX:
-            del self._unsettled[next(iter(self._unsettled))]
+        self._note_failed(flush)
         for later in self._under_way:
             if later is not flush and later.error is None and self._unsettled_of(later.batches):
                 later.error = StorageFailed(f"an earlier batch of the producer failed: {error}")
+                self._note_failed(later)
         self._fail(flush.batches, error)
+
+    def _note_failed(self, flush: Flush) -> None:
+        for batch in flush.batches:
+            if batch.producer_id >= 0:
+                self.failed(batch.partition_id, ProducerId(batch.producer_id), batch.sequence)
 
     def _give_up_waiting(self, error: FleuveError) -> None:
         """Fail the flushes behind one that cannot be settled now: nobody knows how long their producers would wait."""
@@ -318,7 +330,7 @@ class Flusher:
             key = (batch.partition_id, ProducerId(batch.producer_id))
             if key in self._unsettled:
                 firsts.setdefault(key, batch.sequence)
-        return {key for key, sequence in firsts.items() if sequence not in (0, self._unsettled[key])}
+        return {key for key, sequence in firsts.items() if sequence != self._unsettled[key]}
 
     async def _resolve(self, flush: Flush) -> None:
         """Settle for good that a failed flush counts for nothing, or find out that it was committed."""
@@ -326,12 +338,13 @@ class Flusher:
         voided = False
         while True:
             try:
+                await self._void_doomed(flush)
                 if not voided:
                     if not await self._catalog.void(flush.flush_id):
                         self._outcome_lost({batch.partition_id for batch in flush.batches})
                         break
                     voided = True
-                if flush.placed is not None:
+                if flush.placed is not None and not flush.voided:
                     await self._store.void(flush.flush_id)
                 break
             except Fenced as error:
@@ -350,6 +363,19 @@ class Flusher:
                 delay = min(delay * 2, RESOLVE_DELAY_S_MAX)
         if not self._closing:
             self.refusing = None
+
+    async def _void_doomed(self, flush: Flush) -> None:
+        """Void, in the store, what fails together with `flush`.
+
+        Before `flush` itself is voided: after a crash in between, a replay would find nothing missing before them.
+        Raises StoreUnavailable.
+        """
+        for later in list(self._under_way):
+            if later is not flush and later.error is not None and not later.voided:
+                await asyncio.wait([later.written])
+                # Even if it could not be written: until something later succeeds its bytes may be there.
+                await self._store.void(later.flush_id)
+                later.voided = True
 
     def _fence(self, error: Fenced) -> ShuttingDown:
         """Take no more batches; return what clients are told."""

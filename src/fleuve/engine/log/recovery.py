@@ -16,7 +16,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from fleuve.base.ids import FlushId, PartitionId
+from fleuve.base.ids import FlushId, PartitionId, ProducerId
 from fleuve.base.log import Logger
 from fleuve.engine.log import extent
 from fleuve.engine.log.batch import Batch
@@ -83,24 +83,31 @@ class Recovery:
     async def _replay(self, unfinished: UnfinishedIncarnation) -> int:
         number = unfinished.last_flush
         count = 0
+        whole = True
         async for found in self._extents.scan(unfinished.incarnation, after=number):
-            # Numbers that are missing were voided, or never written.
+            # Numbers that are missing could not be written. Their void is durable before anything behind them is
+            # committed; here it never was, so nobody was told that what lies behind them is in the log.
             while number + 1 < found.flush.number:
                 number += 1
+                whole = False
                 await self._catalog.void(FlushId(unfinished.incarnation, number))
             number = found.flush.number
-            await self._decide(found)
+            await self._decide(found, whole=whole)
             count += 1
         return count
 
-    async def _decide(self, found: Extent) -> None:
+    async def _decide(self, found: Extent, *, whole: bool) -> None:
+        """Decide a flush again; `whole` if nothing is missing before it, so that no batch can overtake a lost one."""
         header = extent.decode(found.header)
         batches = list(_batches(found, header))
+        unsettled = set(header.unsettled)
+        if not whole:
+            unsettled.update((batch.partition_id, ProducerId(batch.producer_id)) for batch in batches)
         rows, deciding = commit_of(
             found.flush,
             found.placed,
             batches,
-            Circumstances(header.append_time_ms, header.producer_expiration_ms, set(header.unsettled)),
+            Circumstances(header.append_time_ms, header.producer_expiration_ms, unsettled),
         )
         await self._catalog.commit(rows, deciding)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from fleuve.base.clock import Clock
 from fleuve.base.errors import FleuveError
-from fleuve.base.ids import Incarnation, PartitionId
+from fleuve.base.ids import Incarnation, PartitionId, ProducerId
 from fleuve.base.log import Logger
 from fleuve.engine.log.append import Appended, AppendRequest
 from fleuve.engine.log.arena import SLAB_ENTRIES_MAX, Arena
@@ -44,6 +44,8 @@ DECODED_BYTES_MAX = 128 << 20
 BATCH_OVERHEAD_BYTES = SLAB_BYTES // SLAB_ENTRIES_MAX
 """What a batch that waits takes beside its bytes, as far as the bound of the buffer goes: a slab is full after so many
 batches, however small they are."""
+
+_NO_RECORDS = memoryview(b"")
 
 
 class LogService:
@@ -149,6 +151,7 @@ class LogService:
         is the hot path of Produce; `benchmarks/micro/append.py` measures it.
         """
         if (refusing := self._flusher.refusing) is not None:
+            self._note_refused(partition_id, records)
             request.settle(slot, refusing)
             return
         now_ms = self._clock.wall_ms()
@@ -199,6 +202,15 @@ class LogService:
         batch.sync_after_ms = configs.flush_ms
         self.stats.buffer_bytes += size + BATCH_OVERHEAD_BYTES
         self._flusher.submit(batch)
+
+    def _note_refused(self, partition_id: PartitionId, records: memoryview | None) -> None:
+        # What its producer has sent behind it may come when batches are taken again, before this one does.
+        try:
+            header = check_produced(records or _NO_RECORDS)
+        except FleuveError:
+            return
+        if header.producer_id >= 0:
+            self._flusher.failed(partition_id, ProducerId(header.producer_id), header.base_sequence)
 
     # ------------------------------------------------------------ fetch and look-ups
 
