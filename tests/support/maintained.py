@@ -25,6 +25,7 @@ from fleuve.base.clock import ManualClock
 from fleuve.base.ids import FlushId, Incarnation, NodeId, PartitionId, ProducerId, TopicId
 from fleuve.base.log import SilentLogger
 from fleuve.engine.log.catch_up import CatchUpReader
+from fleuve.engine.log.reading import ReadFailures
 from fleuve.engine.log.stats import LogStats
 from fleuve.engine.maintenance.policy import MaintenancePolicy
 from fleuve.engine.maintenance.service import MaintenanceService
@@ -237,7 +238,9 @@ class World:
 
     def reader(self) -> CatchUpReader:
         """A reader without a past."""
-        return CatchUpReader(self.catalogs.log, self.store, reads_max=4, stats=LogStats())  # type: ignore[arg-type]
+        return CatchUpReader(
+            self.catalogs.log, self.store, reads_max=4, stats=LogStats(), failures=ReadFailures(SilentLogger())
+        )  # type: ignore[arg-type]
 
     async def read(self, partition_id: PartitionId, *, max_bytes: int = 1 << 20, offset: int | None = None) -> bytes:
         """Return all bytes of a partition as a consumer gets them, from its log start on."""

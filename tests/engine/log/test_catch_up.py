@@ -8,9 +8,11 @@ import pytest
 
 from fleuve.adapters.memory.store import MemoryStore
 from fleuve.base.clock import ManualClock
+from fleuve.base.log import SilentLogger
 from fleuve.engine.log.catch_up import CatchUpReader
 from fleuve.engine.log.errors import StorageFailed
 from fleuve.engine.log.lookup import Lookups
+from fleuve.engine.log.reading import ReadFailures
 from fleuve.engine.log.segment import SegmentIndex
 from fleuve.engine.log.stats import LogStats
 from fleuve.engine.log.views import PartitionViews
@@ -32,7 +34,9 @@ class Stored:
         self.batches: list[tuple[int, int, bytes, int]] = []
         """First and last offset, bytes as a reader gets them, timestamp."""
         self.names = 0
-        self.reader = CatchUpReader(self.catalog.log, self.store, reads_max=2, stats=LogStats())
+        self.reader = CatchUpReader(
+            self.catalog.log, self.store, reads_max=2, stats=LogStats(), failures=ReadFailures(SilentLogger())
+        )
 
     @property
     def end(self) -> int:
@@ -218,7 +222,9 @@ def test_an_offset_by_time_is_that_of_the_first_record_as_young_behind_the_log_s
         stored = Stored(seed)
         timestamps = [NOW_MS + stored.chance.randrange(100) for _ in range(50)]
         await stored.fill(50, timestamps=timestamps)
-        lookups = Lookups(stored.catalog.log, stored.reader, PartitionViews(stored.catalog.log))
+        lookups = Lookups(
+            stored.catalog.log, stored.reader, PartitionViews(stored.catalog.log), ReadFailures(SilentLogger())
+        )
         log_start = stored.chance.randrange(stored.batches[0][0], stored.end)
         await stored.catalog.log.advance_log_start(ONE, offset=log_start)
         for timestamp in range(NOW_MS - 1, NOW_MS + 101):

@@ -17,9 +17,9 @@ from typing import Final, NamedTuple
 
 from fleuve.base.ids import PartitionId
 from fleuve.engine.log import segment
-from fleuve.engine.log.errors import StorageFailed
+from fleuve.engine.log.reading import STORAGE_ERRORS, ReadFailures
 from fleuve.engine.log.stats import LogStats
-from fleuve.ports.errors import CatalogUnavailable, CorruptState, ObjectMissing, StoreUnavailable
+from fleuve.ports.errors import ObjectMissing
 from fleuve.ports.log import LogCatalog, StoredRun
 from fleuve.ports.store import ObjectStore, Range
 from fleuve.records.batch import HEADER_SIZE_BYTES, LENGTH_OVERHEAD_BYTES, MAGIC, patch
@@ -60,11 +60,14 @@ class Piece(NamedTuple):
 class CatchUpReader:
     """Reads whole batches from the store."""
 
-    def __init__(self, catalog: LogCatalog, store: ObjectStore, *, reads_max: int, stats: LogStats) -> None:
+    def __init__(
+        self, catalog: LogCatalog, store: ObjectStore, *, reads_max: int, stats: LogStats, failures: ReadFailures
+    ) -> None:
         self._catalog = catalog
         self._store = store
         self._lane = asyncio.Semaphore(reads_max)
         self._stats = stats
+        self._failures = failures
         self._cursors: OrderedDict[tuple[PartitionId, int], Cursor] = OrderedDict()
         self._cursor_bytes = 0
         self._indexes: OrderedDict[str, segment.SegmentIndex] = OrderedDict()
@@ -84,9 +87,9 @@ class CatchUpReader:
                 except (ObjectMissing, CorruptStoredBatch) as error:
                     self._forget(partition_id, offset)
                     if attempt == ATTEMPTS_MAX - 1:
-                        raise StorageFailed(f"partition {partition_id} at offset {offset}: {error}") from error
-                except (StoreUnavailable, CatalogUnavailable, CorruptState) as error:
-                    raise StorageFailed(f"partition {partition_id} at offset {offset}: {error}") from error
+                        raise self._failures.failed(f"partition {partition_id} at offset {offset}", error) from error
+                except STORAGE_ERRORS as error:
+                    raise self._failures.failed(f"partition {partition_id} at offset {offset}", error) from error
                 else:
                     self._stats.catch_up_bytes += size
                     return views, size

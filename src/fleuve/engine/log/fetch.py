@@ -21,9 +21,9 @@ from fleuve.engine.log.errors import (
     UnknownPartition,
 )
 from fleuve.engine.log.partition import PartitionView
+from fleuve.engine.log.reading import STORAGE_ERRORS, ReadFailures
 from fleuve.engine.log.stats import LogStats
 from fleuve.engine.log.views import PartitionViews
-from fleuve.ports.errors import CatalogUnavailable
 
 
 class FetchWant(NamedTuple):
@@ -88,10 +88,11 @@ class _Waiter:
 class Fetcher:
     """Answers fetches from the views and, behind their tails, through the catch-up reader."""
 
-    def __init__(self, views: PartitionViews, reader: CatchUpReader, stats: LogStats) -> None:
+    def __init__(self, views: PartitionViews, reader: CatchUpReader, stats: LogStats, failures: ReadFailures) -> None:
         self._views = views
         self._reader = reader
         self._stats = stats
+        self._failures = failures
         self._waiting: set[_Waiter] = set()
         self._released = False
 
@@ -111,8 +112,8 @@ class Fetcher:
         """
         try:
             await self._views.load([want.partition_id for want in wants])
-        except CatalogUnavailable as error:
-            failed = StorageFailed(f"the catalog is not available: {error}")
+        except STORAGE_ERRORS as error:
+            failed = self._failures.failed("where partitions stand", error)
             return [FetchResult(error=failed) for _ in wants]
         results = [FetchResult()] * len(wants)
         size = await self._read(range(len(wants)), wants, results, max_bytes, 0, read_committed=read_committed)
@@ -200,8 +201,8 @@ class Fetcher:
         """Return the view as the catalog has it, or the error if the offset is not in it."""
         try:
             await self._views.refresh(want.partition_id)
-        except CatalogUnavailable as error:
-            return FetchResult(error=StorageFailed(f"the catalog is not available: {error}"))
+        except STORAGE_ERRORS as error:
+            return FetchResult(error=self._failures.failed(f"where partition {want.partition_id} stands", error))
         view = self._views.get(want.partition_id)
         if view is None:
             return FetchResult(error=UnknownPartition(f"partition {want.partition_id} does not exist"))
@@ -220,7 +221,7 @@ class Fetcher:
         # It went out of mind while this fetch waited: deleted, or to be looked at anew.
         try:
             await self._views.load([partition_id])
-        except CatalogUnavailable:
+        except STORAGE_ERRORS:
             return None
         return self._views.get(partition_id)
 

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from fleuve.base.ids import PartitionId
 from fleuve.engine.log.catch_up import CatchUpReader
-from fleuve.engine.log.errors import OffsetOutOfRange, StorageFailed, UnknownPartition
+from fleuve.engine.log.errors import OffsetOutOfRange, UnknownPartition
+from fleuve.engine.log.reading import STORAGE_ERRORS, ReadFailures
 from fleuve.engine.log.views import PartitionViews
-from fleuve.ports.errors import CatalogUnavailable, CorruptState, ObjectMissing, StoreUnavailable
+from fleuve.ports.errors import ObjectMissing
 from fleuve.ports.log import LogCatalog, LogState, StoredRun
 from fleuve.records.batch import read_header, walk
 from fleuve.records.errors import CorruptRecord, CorruptStoredBatch, UnsupportedCompression
@@ -42,8 +43,11 @@ NOT_FOUND = FoundOffset(-1, -1, -1)
 class Lookups:
     """Asks the catalog, and reads the batches that it points at."""
 
-    def __init__(self, catalog: LogCatalog, reader: CatchUpReader, views: PartitionViews) -> None:
+    def __init__(
+        self, catalog: LogCatalog, reader: CatchUpReader, views: PartitionViews, failures: ReadFailures
+    ) -> None:
         self._catalog = catalog
+        self._failures = failures
         self._reader = reader
         self._views = views
 
@@ -51,8 +55,8 @@ class Lookups:
         """Return where the partition stands. Raises UnknownPartition and StorageFailed."""
         try:
             states = await self._catalog.states([partition_id])
-        except CatalogUnavailable as error:
-            raise StorageFailed(f"the catalog is not available: {error}") from error
+        except STORAGE_ERRORS as error:
+            raise self._failures.failed(f"where partition {partition_id} stands", error) from error
         if partition_id not in states:
             raise UnknownPartition(f"partition {partition_id} does not exist")
         return states[partition_id]
@@ -75,9 +79,9 @@ class Lookups:
             except (ObjectMissing, CorruptStoredBatch) as error:
                 # Merged or deleted meanwhile: the index has moved on.
                 if attempt == ATTEMPTS_MAX - 1:
-                    raise StorageFailed(f"partition {partition_id}: {error}") from error
-            except (CatalogUnavailable, StoreUnavailable, CorruptState) as error:
-                raise StorageFailed(f"partition {partition_id}: {error}") from error
+                    raise self._failures.failed(f"partition {partition_id}", error) from error
+            except STORAGE_ERRORS as error:
+                raise self._failures.failed(f"partition {partition_id}", error) from error
         raise AssertionError("unreachable")
 
     async def advance_log_start(self, partition_id: PartitionId, *, offset: int) -> int:
@@ -91,8 +95,8 @@ class Lookups:
             raise OffsetOutOfRange(f"offset {offset} is outside 0..{state.next_offset} of partition {partition_id}")
         try:
             after = await self._catalog.advance_log_start(partition_id, offset=wanted)
-        except CatalogUnavailable as error:
-            raise StorageFailed(f"the catalog is not available: {error}") from error
+        except STORAGE_ERRORS as error:
+            raise self._failures.failed(f"where partition {partition_id} stands", error) from error
         if after is None:
             raise UnknownPartition(f"partition {partition_id} does not exist")
         if (view := self._views.get(partition_id)) is not None and view.log_start < after.log_start:
@@ -106,8 +110,8 @@ class Lookups:
             return -1, -1
         try:
             starts = await self._catalog.epochs(partition_id)
-        except CatalogUnavailable as error:
-            raise StorageFailed(f"the catalog is not available: {error}") from error
+        except STORAGE_ERRORS as error:
+            raise self._failures.failed(f"where partition {partition_id} stands", error) from error
         known = [(0, 0), *starts]
         ends = [start for _, start in known[1:]] + [state.next_offset]
         found = [(known_epoch, end) for (known_epoch, _), end in zip(known, ends, strict=True) if known_epoch <= epoch]

@@ -16,7 +16,6 @@ from fleuve.engine.log.catch_up import CatchUpReader
 from fleuve.engine.log.decide import Duplicate
 from fleuve.engine.log.errors import (
     MessageTooLarge,
-    StorageFailed,
     TransactionsUnsupported,
 )
 from fleuve.engine.log.fetch import Fetcher, FetchResult, FetchWant
@@ -24,13 +23,14 @@ from fleuve.engine.log.flush import Flush, Flusher, outcomes_of
 from fleuve.engine.log.lookup import FoundOffset, Lookups
 from fleuve.engine.log.partition import PartitionView
 from fleuve.engine.log.policy import LogPolicy
+from fleuve.engine.log.reading import STORAGE_ERRORS, ReadFailures
 from fleuve.engine.log.segment import SegmentIndex as SegmentIndex  # for maintenance, which writes segments
 from fleuve.engine.log.slab import SLAB_BYTES
 from fleuve.engine.log.stats import LogStats
 from fleuve.engine.log.sync import BackgroundSync
 from fleuve.engine.log.views import PartitionViews
 from fleuve.engine.topics.service import TopicConfigs
-from fleuve.ports.errors import CatalogUnavailable, Fenced
+from fleuve.ports.errors import Fenced
 from fleuve.ports.log import Decision, LogCatalog, LogState
 from fleuve.ports.offload import Offload
 from fleuve.ports.store import ExtentStore, ObjectStore
@@ -77,9 +77,12 @@ class LogService:
         self._buffer_bytes_max = policy.produce_buffer_bytes
         self._arena = Arena(size_bytes=policy.tail_cache_bytes, release_pinned=release_pinned)
         self._views = PartitionViews(catalog)
-        reader = CatchUpReader(catalog, objects, reads_max=policy.catch_up_reads_max, stats=self.stats)
-        self._fetcher = Fetcher(self._views, reader, self.stats)
-        self._lookups = Lookups(catalog, reader, self._views)
+        failures = self._failures = ReadFailures(logger)
+        reader = CatchUpReader(
+            catalog, objects, reads_max=policy.catch_up_reads_max, stats=self.stats, failures=failures
+        )
+        self._fetcher = Fetcher(self._views, reader, self.stats, failures)
+        self._lookups = Lookups(catalog, reader, self._views, failures)
         self._sync = BackgroundSync(extents, logger)
         self._flusher = Flusher(
             store=extents,
@@ -241,15 +244,15 @@ class LogService:
         """Return the stored bytes of each partition. Raises StorageFailed."""
         try:
             return await self._catalog.sizes(partition_ids)
-        except CatalogUnavailable as error:
-            raise StorageFailed(f"the catalog is not available: {error}") from error
+        except STORAGE_ERRORS as error:
+            raise self._failures.failed("where partitions stand", error) from error
 
     async def states(self, partition_ids: Sequence[PartitionId]) -> dict[PartitionId, LogState]:
         """Return where partitions stand, as the catalog knows it; those that do not exist are left out."""
         try:
             return await self._catalog.states(partition_ids)
-        except CatalogUnavailable as error:
-            raise StorageFailed(f"the catalog is not available: {error}") from error
+        except STORAGE_ERRORS as error:
+            raise self._failures.failed("where partitions stand", error) from error
 
     def leader_epoch(self, partition_id: PartitionId) -> int:
         """Return the partition's leader epoch, 0 if it is not in mind."""
