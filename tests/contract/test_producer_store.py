@@ -60,3 +60,20 @@ async def test_ids_go_on_after_the_catalog_was_opened_again(tmp_path, clock):
         firsts.append(await SqliteProducerStore(database, clock).allocate(1000))
         await database.close()
     assert firsts[1] == firsts[0] + 1000
+
+
+async def test_old_blocks_are_forgotten_and_their_ids_never_given_again(store, clock):
+    old = await store.allocate(10)
+    clock.advance(5_000)
+    young = await store.allocate(10)
+    assert await store.forget(before_ms=clock.wall_ms()) == 1
+    assert await store.allocated_ms(old) is None
+    assert await store.allocated_ms(young) == clock.wall_ms()
+    assert await store.allocate(1) == young + 10
+
+
+async def test_the_newest_block_is_never_forgotten(store, clock):
+    first = await store.allocate(10)
+    clock.advance(5_000)
+    assert await store.forget(before_ms=clock.wall_ms()) == 0
+    assert await store.allocate(1) == first + 10

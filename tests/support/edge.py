@@ -220,7 +220,12 @@ async def running_edge(
             (list_offsets.API, list_offsets.Handler(any_log, edge.topics)),
             (delete_records.API, delete_records.Handler(any_log, edge.topics)),
             (offset_for_leader_epoch.API, offset_for_leader_epoch.Handler(any_log, edge.topics)),
-            (init_producer_id.API, init_producer_id.Handler(ProducerService(MemoryProducerStore(ManualClock())))),
+            (
+                init_producer_id.API,
+                init_producer_id.Handler(
+                    ProducerService(MemoryProducerStore(ManualClock()), ManualClock(), expiration_ms=86_400_000)
+                ),
+            ),
             (describe_log_dirs.API, dirs),
             *extra,
         ]

@@ -260,7 +260,9 @@ class Broker:
             topics=topics,
             configs=configs,
             groups=groups,
-            producers=ProducerService(engine.producers, block_size=1),
+            producers=ProducerService(
+                engine.producers, clock, expiration_ms=settings.integer("producer.id.expiration.ms")
+            ),
             brokers=self._brokers,
         )
         self._maintenance = maintenance

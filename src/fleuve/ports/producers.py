@@ -18,5 +18,9 @@ class ProducerStore(Protocol):
         ...
 
     async def allocated_ms(self, producer_id: ProducerId) -> TimestampMs | None:
-        """Return when the block with `producer_id` was handed out, by the store's clock; None if it never was."""
+        """Return when the block with `producer_id` was handed out, by the store's clock; None if it is not on record."""
+        ...
+
+    async def forget(self, *, before_ms: int) -> int:
+        """Drop the records of blocks handed out before then, but the newest; return how many. Ids are not reused."""
         ...

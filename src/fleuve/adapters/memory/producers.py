@@ -26,3 +26,10 @@ class MemoryProducerStore:
             if first <= producer_id < first + size:
                 return when
         return None
+
+    async def forget(self, *, before_ms: int) -> int:
+        """Drop old blocks, but the newest."""
+        kept = [block for block in self._blocks[:-1] if block[2] >= before_ms] + self._blocks[-1:]
+        count = len(self._blocks) - len(kept)
+        self._blocks = kept
+        return count

@@ -37,3 +37,10 @@ class SqliteProducerStore:
 
         found = await self._database.read(look)
         return None if found is None else TimestampMs(found)
+
+    async def forget(self, *, before_ms: int) -> int:
+        """Drop old blocks, but the newest."""
+        values = {"before_ms": before_ms}
+        return await self._database.write(
+            lambda connection: connection.execute(load("producers")["forget"], values).rowcount
+        )

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import asyncio
 
+from fleuve.base.clock import Clock
 from fleuve.base.ids import ProducerId
 from fleuve.ports.producers import ProducerStore
 
-BLOCK_SIZE = 1_000
-"""Ids taken from the store at once, as in Apache Kafka. What is left of a block when the broker stops is never used."""
+FORGET_EVERY = 1_000
+"""Ids after which the records of old ones are dropped: there are never many more than this and the young ones."""
 
 
 class ProducerService:
-    """Hands out producer ids, from blocks of the store."""
+    """Hands out producer ids.
 
-    def __init__(self, store: ProducerStore, *, block_size: int = BLOCK_SIZE) -> None:
+    Each is recorded with its time: the log asks how old an id is, to tell a producer whose state has expired from one
+    whose first batches are still under way. An id older than `producer.id.expiration.ms` needs no record.
+    """
+
+    def __init__(self, store: ProducerStore, clock: Clock, *, expiration_ms: int) -> None:
         self._store = store
-        self._block_size = block_size
-        self._next = 0
-        self._end = 0
-        self._allocating = asyncio.Lock()
+        self._clock = clock
+        self._expiration_ms = expiration_ms
+        self._handed_out = 0
+        self._forgetting = asyncio.Lock()
 
     async def new_producer_id(self) -> ProducerId:
         """Return an id that nobody has had. Raises CatalogUnavailable."""
-        async with self._allocating:
-            if self._next == self._end:
-                self._next = await self._store.allocate(self._block_size)
-                self._end = self._next + self._block_size
-            self._next += 1
-            return ProducerId(self._next - 1)
+        producer_id = await self._store.allocate(1)
+        self._handed_out += 1
+        if self._handed_out % FORGET_EVERY == 1 and not self._forgetting.locked():
+            async with self._forgetting:
+                await self._store.forget(before_ms=self._clock.wall_ms() - self._expiration_ms)
+        return producer_id

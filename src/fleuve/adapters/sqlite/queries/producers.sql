@@ -8,3 +8,8 @@ RETURNING first_id;
 SELECT allocated_ms FROM producer_id_block
  WHERE first_id <= :producer_id AND :producer_id < first_id + size
  ORDER BY first_id DESC LIMIT 1;
+
+-- name: forget
+-- The newest block stays: the next one begins behind it.
+DELETE FROM producer_id_block
+ WHERE allocated_ms < :before_ms AND first_id < (SELECT MAX(first_id) FROM producer_id_block);
