@@ -18,7 +18,7 @@ class ProducerStore(Protocol):
         ...
 
     async def allocated_ms(self, producer_id: ProducerId) -> TimestampMs | None:
-        """Return when the block with `producer_id` was handed out, by the store's clock; None if it is not on record."""
+        """Return when the block with `producer_id` was handed out; None if it is not recorded."""
         ...
 
     async def forget(self, *, before_ms: int) -> int:
