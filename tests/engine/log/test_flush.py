@@ -23,7 +23,7 @@ def virtual(test):
 
     @functools.wraps(test)
     def run(*arguments, **named):
-        virtually(test(*arguments, **named))
+        virtually(asyncio.wait_for(test(*arguments, **named), 5_000))
 
     return run
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import shutil
 
 import pytest
@@ -11,8 +12,9 @@ import pytest
 from fleuve.adapters.journal.directory import DataDirectory
 from fleuve.adapters.journal.store import JournalStore
 from fleuve.engine.log.append import Appended
-from fleuve.engine.log.errors import OutOfOrderSequence
+from fleuve.engine.log.errors import OutOfOrderSequence, StorageFailed
 from support.batches import batch
+from support.faulty_ports import FaultyExtentStore
 from support.logs import ONE, running_log
 
 
@@ -126,3 +128,32 @@ async def test_a_torn_flush_that_nobody_was_told_of_is_gone(tmp_path, cut):
         assert await log.values() == [(0, b"acknowledged")]
         assert isinstance(await log.append(batch(b"next")), Appended)
         assert await log.values() == [(0, b"acknowledged"), (1, b"next")]
+
+
+async def test_a_duplicate_gets_the_append_time_of_the_first_decision(tmp_path):
+    data = tmp_path / "data"
+    async with life(data) as log:
+        saved = keep_catalog(data, "before")
+        log.clock.advance(10)
+        first = await log.append(produced(b"a", 0), log_append_time=True)
+    restore_catalog(data, saved)
+    async with life(data) as log:
+        again = await log.append(produced(b"a", 0), log_append_time=True)
+        assert again[:2] == first[:2]
+
+
+async def test_a_batch_that_had_to_wait_for_a_failed_one_is_refused_again(tmp_path):
+    data = tmp_path / "data"
+    async with life(data) as log:
+        flusher = log.service._flusher
+        flusher._store = FaultyExtentStore(flusher._store, random.Random(1), probability=1.0)
+        assert isinstance(await log.append(produced(b"a", 0)), StorageFailed)
+        flusher._store.probability = 0.0
+        await log.append(batch(b"settled"), partition=2)
+        saved = keep_catalog(data, "before")
+        assert isinstance(await log.append(produced(b"b", 1)), OutOfOrderSequence)
+    restore_catalog(data, saved)
+    async with life(data) as log:
+        assert await log.values() == []
+        assert (await log.append(produced(b"a", 0))).base_offset == 0
+        assert (await log.append(produced(b"b", 1))).base_offset == 1

@@ -224,3 +224,13 @@ async def test_the_buffer_bounds_what_waits_for_a_flush(tmp_path):
         await log.service.wait_for_room()
         assert log.service.has_room
         await asyncio.gather(*waiting)
+
+
+async def test_a_view_that_missed_a_deletion_does_not_answer_with_nothing_for_ever(tmp_path):
+    async with running_log(tmp_path) as log:
+        await log.append_all(batch(b"a"), batch(b"b"))
+        # As if the deletion had come between the catalog's answer and the view that was made of it.
+        await log.catalog.log.advance_log_start(ONE, offset=2)
+        log.service._views.get(ONE)._tail.clear()
+        assert isinstance((await log.fetch(0)).error, OffsetOutOfRange)
+        assert (await log.fetch(2)).log_start_offset == 2
