@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from fleuve.adapters.memory.offload import InlineOffload
 from fleuve.adapters.memory.store import MemoryStore
 from fleuve.base.clock import ManualClock
 from fleuve.base.log import SilentLogger
@@ -223,7 +224,11 @@ def test_an_offset_by_time_is_that_of_the_first_record_as_young_behind_the_log_s
         timestamps = [NOW_MS + stored.chance.randrange(100) for _ in range(50)]
         await stored.fill(50, timestamps=timestamps)
         lookups = Lookups(
-            stored.catalog.log, stored.reader, PartitionViews(stored.catalog.log), ReadFailures(SilentLogger())
+            stored.catalog.log,
+            stored.reader,
+            PartitionViews(stored.catalog.log),
+            offload=InlineOffload(),
+            failures=ReadFailures(SilentLogger()),
         )
         log_start = stored.chance.randrange(stored.batches[0][0], stored.end)
         await stored.catalog.log.advance_log_start(ONE, offset=log_start)

@@ -6,8 +6,9 @@ young; the largest timestamp is looked for in all records.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 from fleuve.base.ids import PartitionId
 from fleuve.engine.log.catch_up import CatchUpReader
@@ -16,17 +17,23 @@ from fleuve.engine.log.reading import STORAGE_ERRORS, ReadFailures
 from fleuve.engine.log.views import PartitionViews
 from fleuve.ports.errors import ObjectMissing
 from fleuve.ports.log import LogCatalog, LogState, StoredRun
-from fleuve.records.batch import read_header, walk
+from fleuve.ports.offload import Offload
+from fleuve.records.batch import compression, read_header, walk
 from fleuve.records.errors import CorruptRecord, CorruptStoredBatch, UnsupportedCompression
 from fleuve.records.record import max_timestamp_record, offset_for_timestamp
+
+T = TypeVar("T")
 
 LATEST = -1
 EARLIEST = -2
 MAX_TIMESTAMP = -3
 
 ATTEMPTS_MAX = 3
-DECODED_BYTES_MAX = 256 << 20
+DECODED_BYTES_MAX = 64 << 20
 """A batch whose records take more than this is not decoded; its own offset and timestamp are answered instead."""
+
+COMPRESSED_COST_BYTES = 1 << 20
+"""What a compressed batch counts as, whatever its size: nobody knows what is in it before it is decompressed."""
 
 
 class FoundOffset(NamedTuple):
@@ -44,9 +51,16 @@ class Lookups:
     """Asks the catalog, and reads the batches that it points at."""
 
     def __init__(
-        self, catalog: LogCatalog, reader: CatchUpReader, views: PartitionViews, failures: ReadFailures
+        self,
+        catalog: LogCatalog,
+        reader: CatchUpReader,
+        views: PartitionViews,
+        *,
+        offload: Offload,
+        failures: ReadFailures,
     ) -> None:
         self._catalog = catalog
+        self._offload = offload
         self._failures = failures
         self._reader = reader
         self._views = views
@@ -126,7 +140,8 @@ class Lookups:
                 for position, size, base_offset, last_delta, max_timestamp in walk(data, 0, len(data)):
                     if max_timestamp < timestamp or base_offset + last_delta < state.log_start:
                         continue
-                    found = _first_since(data[position : position + size], timestamp, state.log_start)
+                    batch = data[position : position + size]
+                    found = await self._decode(batch, partial(_first_since, batch, timestamp, state.log_start))
                     if found is not None:
                         return FoundOffset(found[0], found[1], _epoch_at(data, position))
         return NOT_FOUND
@@ -139,9 +154,15 @@ class Lookups:
         async for data in self._candidates(stored, timestamp, state.log_start):
             for position, size, base_offset, last_delta, max_timestamp in walk(data, 0, len(data)):
                 if max_timestamp == timestamp and base_offset + last_delta >= state.log_start:
-                    found = _youngest_of(data[position : position + size])
+                    batch = data[position : position + size]
+                    found = await self._decode(batch, partial(_youngest_of, batch))
                     return FoundOffset(*found, _epoch_at(data, position))
         return NOT_FOUND
+
+    async def _decode(self, batch: memoryview, work: Callable[[], T]) -> T:
+        """Do what decodes a batch's records: off the loop unless it is small."""
+        compressed = compression(read_header(batch).attributes) != 0
+        return await self._offload.run(work, size_bytes=COMPRESSED_COST_BYTES if compressed else len(batch))
 
     async def _candidates(self, stored: StoredRun, timestamp: int, offset: int) -> AsyncIterator[memoryview]:
         """Yield the batches of a run, part by part, among which those as young as `timestamp` are, from `offset` on."""

@@ -82,7 +82,7 @@ class LogService:
             catalog, objects, reads_max=policy.catch_up_reads_max, stats=self.stats, failures=failures
         )
         self._fetcher = Fetcher(self._views, reader, self.stats, failures)
-        self._lookups = Lookups(catalog, reader, self._views, failures)
+        self._lookups = Lookups(catalog, reader, self._views, offload=offload, failures=failures)
         self._sync = BackgroundSync(extents, logger)
         self._flusher = Flusher(
             store=extents,
