@@ -14,6 +14,7 @@ from fleuve.base.errors import FleuveError, Verdict
 from fleuve.base.log import Logger
 from fleuve.kafka.api import RequestContext
 from fleuve.kafka.codes import code_of
+from fleuve.kafka.error_counts import count_errors
 from fleuve.kafka.stats import KafkaStats
 from fleuve.kafka.table import Route
 from fleuve.wire.errors import DecodeError, ErrorCode
@@ -53,9 +54,8 @@ async def respond(
         response = _failure(route, ErrorCode.UNKNOWN_SERVER_ERROR)
         if response is None:
             raise Unanswerable(f"{route.api.name} failed") from error
-    code = getattr(response, "error_code", 0)
-    if code:
-        stats.error(route.api.name, code)
+    # Fetch, the one API that is encoded in parts, counts its partitions' errors itself.
+    count_errors(stats, route.api.name, route.api.codec, response, nested=route.encode_parts is None)
     try:
         if route.encode_parts is not None:
             parts: list[Buffer] = route.encode_parts(response, version)
