@@ -291,6 +291,8 @@ def test_a_named_listener_needs_a_protocol_unless_its_flag_named_it():
     assert "add OUT:PLAINTEXT to listener.security.protocol.map" in refusal(("listeners", "OUT://:1"))
     assert settings(("listeners", "OUT://:1"), ("listener.security.protocol.map", "OUT:PLAINTEXT")).listeners
     assert settings(flags={"listeners": "OUT://:1"}).listeners == ("OUT://:1",)
+    with pytest.raises(SettingsError, match="--listen: listener SSL is SSL: TLS listeners"):
+        settings(flags={"listeners": "SSL://:1"})
 
 
 @pytest.mark.parametrize(

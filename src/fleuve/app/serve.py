@@ -129,7 +129,10 @@ def _write_ready_file(path: Path, text: str) -> None:
 
 
 def _flags(options: ServeOptions) -> Mapping[str, str]:
+    # `--listen` opens the listeners; as a setting they are judged like those of a file.
+    listeners = [f"{spec.name}://{Address(spec.host, spec.port)}" for spec in options.listeners or ()]
     flags = {
+        "listeners": ",".join(listeners) or None,
         "fleuve.data.dir": None if options.data_dir is None else str(options.data_dir),
         "fleuve.http.listen": options.http,
         "fleuve.log.format": options.log_format,
