@@ -144,6 +144,7 @@ class FakeLog:
         min_bytes: int,
         max_bytes: int,
         read_committed: bool,
+        memory: object = None,
     ) -> list[FetchResult]:
         loop = asyncio.get_running_loop()
         end = loop.time() + max_wait_ms / 1000

@@ -33,6 +33,11 @@ class Budget:
         return max(0, self.capacity - self.used)
 
     @property
+    def free(self) -> bool:
+        """Whether there is some, and nobody waits for it."""
+        return self.used < self.capacity and not self._waiting
+
+    @property
     def waiters(self) -> int:
         """How many wait for memory."""
         return len(self._waiting)
@@ -90,6 +95,42 @@ class Budget:
 
     def _fits(self, size: int) -> bool:
         return self.used + size <= self.capacity or self.used == 0
+
+
+class Holding:
+    """What one answer holds of a budget while it is made."""
+
+    __slots__ = ("_budget", "_share_min", "held")
+
+    def __init__(self, budget: Budget, *, share_min: int) -> None:
+        """`share_min`: however little is left, whoever gets anything gets that much."""
+        self._budget = budget
+        self._share_min = share_min
+        self.held = 0
+
+    async def take(self, size: int) -> int:
+        """Take up to `size` bytes, at most half of what is left, and return how many.
+
+        Waits while nothing is free; who holds something already, for whom others may wait, gets 0 instead.
+        """
+        if self.held and not self._budget.available:
+            return 0
+        await self._budget.until_available()
+        taken = min(size, max(self._budget.available // 2, self._share_min))
+        self.adjust(taken)
+        return taken
+
+    def adjust(self, size: int) -> None:
+        """Hold `size` bytes more, whether they are free or not; give them back if it is negative."""
+        self.held += size
+        if size >= 0:
+            self._budget.force(size)
+        else:
+            self._budget.give_back(-size)
+
+    def end(self) -> None:
+        """Give everything back."""
+        self.adjust(-self.held)
 
 
 class Slabs:

@@ -152,7 +152,9 @@ class CatchUpReader:
                 stop = position + length
                 next_offset = last_offset + 1
             if stop > start:
-                views.append(data[start:stop])
+                # A view keeps all of the buffer; when little of it is wanted, that would be held for nothing.
+                wanted = data[start:stop]
+                views.append(wanted if 2 * (stop - start) >= len(data) else memoryview(bytes(wanted)))
                 size += stop - start
             if full or stop < len(data) or piece is pieces[-1]:
                 self._remember(partition_id, next_offset, piece, data, stop)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from fleuve.base.errors import FleuveError
 from fleuve.base.ids import PartitionId
@@ -24,6 +24,7 @@ from fleuve.engine.log.partition import PartitionView
 from fleuve.engine.log.reading import STORAGE_ERRORS, ReadFailures
 from fleuve.engine.log.stats import LogStats
 from fleuve.engine.log.views import PartitionViews
+from fleuve.records.batch import HEADER_SIZE_BYTES
 
 
 class FetchWant(NamedTuple):
@@ -44,6 +45,7 @@ class FetchResult:
         "aborted",
         "diverging",
         "error",
+        "held_bytes",
         "high_watermark",
         "last_stable_offset",
         "log_start_offset",
@@ -66,7 +68,36 @@ class FetchResult:
         self.aborted = aborted
         self.records: list[memoryview] = []
         self.size_bytes = 0
+        self.held_bytes = 0
+        """What of it counts in the fetch's memory."""
         self.diverging: tuple[int, int] | None = None
+
+
+class FetchMemory(Protocol):
+    """Where a fetch gets leave to hold records that are read behind the tail: nothing else bounds those.
+
+    What is taken is the caller's until it has done with the results.
+    """
+
+    async def take(self, size: int) -> int:
+        """Take up to `size` bytes and return how many; wait for some if none are taken yet, else it may be 0."""
+        ...
+
+    def adjust(self, size: int) -> None:
+        """Take that many bytes more, which are held already; give them back if it is negative."""
+        ...
+
+
+class _Unbounded:
+    async def take(self, size: int) -> int:
+        return size
+
+    def adjust(self, size: int) -> None:
+        pass
+
+
+UNBOUNDED: Final[FetchMemory] = _Unbounded()
+"""For those who fetch little."""
 
 
 class _Waiter:
@@ -83,6 +114,14 @@ class _Waiter:
         self.changed.update(self.indexes[view.partition_id])
         if not self.future.done():
             self.future.set_result(None)
+
+
+class _Limits(NamedTuple):
+    """What holds for a fetch as a whole."""
+
+    max_bytes: int
+    read_committed: bool
+    memory: FetchMemory
 
 
 class Fetcher:
@@ -104,11 +143,19 @@ class Fetcher:
                 waiter.future.set_result(None)
 
     async def fetch(
-        self, wants: Sequence[FetchWant], *, max_wait_ms: int, min_bytes: int, max_bytes: int, read_committed: bool
+        self,
+        wants: Sequence[FetchWant],
+        *,
+        max_wait_ms: int,
+        min_bytes: int,
+        max_bytes: int,
+        read_committed: bool,
+        memory: FetchMemory,
     ) -> list[FetchResult]:
         """Return a result for each want, in order; wait up to `max_wait_ms` for `min_bytes`, unless one has an error.
 
-        The first batch found is returned even if it is larger than every limit (KIP-74).
+        The first batch found is returned even if it is larger than every limit (KIP-74). Nothing is held while it
+        waits: what was found too little is read again.
         """
         try:
             await self._views.load([want.partition_id for want in wants])
@@ -116,7 +163,8 @@ class Fetcher:
             failed = self._failures.failed("where partitions stand", error)
             return [FetchResult(error=failed) for _ in wants]
         results = [FetchResult()] * len(wants)
-        size = await self._read(range(len(wants)), wants, results, max_bytes, 0, read_committed=read_committed)
+        limits = _Limits(max_bytes, read_committed, memory)
+        size = await self._read(range(len(wants)), wants, results, limits, 0)
         if size >= min_bytes or max_wait_ms <= 0 or self._released or any(result.error for result in results):
             return results
         loop = asyncio.get_running_loop()
@@ -124,6 +172,7 @@ class Fetcher:
         waiter = self._register(wants)
         try:
             while size < min_bytes and not self._released:
+                _let_go(results, memory)
                 await _wait(waiter, loop, deadline)
                 changed, waiter.changed = sorted(waiter.changed), set()
                 if not changed:
@@ -131,11 +180,14 @@ class Fetcher:
                 waiter.future = loop.create_future()
                 # What they had is read again together with what is new.
                 size -= sum(results[index].size_bytes for index in changed)
-                size = await self._read(changed, wants, results, max_bytes, size, read_committed=read_committed)
+                size = await self._read(changed, wants, results, limits, size)
                 if any(results[index].error for index in changed):
                     break
         finally:
             self._unregister(wants, waiter)
+        if gone := [index for index, result in enumerate(results) if result.size_bytes and not result.records]:
+            size -= sum(results[index].size_bytes for index in gone)
+            await self._read(gone, wants, results, limits, size)
         return results
 
     async def _read(
@@ -143,24 +195,23 @@ class Fetcher:
         indexes: Sequence[int],
         wants: Sequence[FetchWant],
         results: list[FetchResult],
-        max_bytes: int,
+        limits: _Limits,
         size: int,
-        *,
-        read_committed: bool,
     ) -> int:
         """Read the wants at `indexes` into `results`; return the size of everything, `size` of it being there."""
         for index in indexes:
             want = wants[index]
             view = self._views.get(want.partition_id)
-            result = await self._read_one(view, want, max_bytes - size, at_least_one=size == 0)
-            if read_committed and result.error is None:
+            room = limits.max_bytes - size
+            result = await self._read_one(view, want, room, limits.memory, at_least_one=size == 0)
+            if limits.read_committed and result.error is None:
                 result.aborted = []
             results[index] = result
             size += result.size_bytes
         return size
 
     async def _read_one(
-        self, view: PartitionView | None, want: FetchWant, room: int, *, at_least_one: bool
+        self, view: PartitionView | None, want: FetchWant, room: int, memory: FetchMemory, *, at_least_one: bool
     ) -> FetchResult:
         if view is None:
             view = await self._load(want.partition_id)
@@ -183,13 +234,19 @@ class Fetcher:
             result.records, result.size_bytes = view.read_tail(offset, max_bytes=max_bytes, at_least_one=at_least_one)
             self._stats.tail_bytes += result.size_bytes
             return result
+        taken = await memory.take(max(max_bytes, HEADER_SIZE_BYTES))
+        if not taken and not at_least_one:
+            return result
         try:
             result.records, result.size_bytes = await self._reader.read(
-                want.partition_id, offset, max_bytes=max_bytes, at_least_one=at_least_one
+                want.partition_id, offset, max_bytes=min(max_bytes, taken), at_least_one=at_least_one
             )
         except StorageFailed as error:
             result.error = error
             return result
+        finally:
+            result.held_bytes = result.size_bytes
+            memory.adjust(result.size_bytes - taken)
         if not result.size_bytes and at_least_one:
             # What was to be there is not: it was deleted, and the view does not know.
             refreshed = await self._refreshed(want)
@@ -248,6 +305,14 @@ class Fetcher:
         for partition_id in waiter.indexes:
             if (view := self._views.get(partition_id)) is not None:
                 view.wait_no_more(waiter.woken)
+
+
+def _let_go(results: Sequence[FetchResult], memory: FetchMemory) -> None:
+    for result in results:
+        if result.records:
+            memory.adjust(-result.held_bytes)
+            result.held_bytes = 0
+            result.records = []
 
 
 async def _wait(waiter: _Waiter, loop: asyncio.AbstractEventLoop, deadline: float) -> None:

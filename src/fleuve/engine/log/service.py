@@ -18,7 +18,7 @@ from fleuve.engine.log.errors import (
     MessageTooLarge,
     TransactionsUnsupported,
 )
-from fleuve.engine.log.fetch import Fetcher, FetchResult, FetchWant
+from fleuve.engine.log.fetch import UNBOUNDED, Fetcher, FetchMemory, FetchResult, FetchWant
 from fleuve.engine.log.flush import Flush, Flusher, outcomes_of
 from fleuve.engine.log.lookup import FoundOffset, Lookups
 from fleuve.engine.log.partition import PartitionView
@@ -34,7 +34,14 @@ from fleuve.ports.errors import Fenced
 from fleuve.ports.log import Decision, LogCatalog, LogState
 from fleuve.ports.offload import Offload
 from fleuve.ports.store import ExtentStore, ObjectStore
-from fleuve.records.batch import check_produced, check_timestamps, is_transactional, patch, stamp_log_append_time
+from fleuve.records import batch as batches
+from fleuve.records.batch import (
+    check_produced,
+    check_timestamps,
+    is_transactional,
+    patch,
+    stamp_log_append_time,
+)
 from fleuve.records.errors import InvalidRecord
 from fleuve.records.record import check_keys
 
@@ -136,9 +143,9 @@ class LogService:
         """
         header = check_produced(records)
         batch = records[: header.size_bytes]
-        await self._offload.run(
-            lambda: check_keys(batch, size_bytes_max=DECODED_BYTES_MAX), size_bytes=header.size_bytes
-        )
+        # What is compressed may become anything: that is never small work.
+        size_bytes = DECODED_BYTES_MAX if batches.compression(header.attributes) else header.size_bytes
+        await self._offload.run(lambda: check_keys(batch, size_bytes_max=DECODED_BYTES_MAX), size_bytes=size_bytes)
 
     def append(
         self,
@@ -218,11 +225,23 @@ class LogService:
     # ------------------------------------------------------------ fetch and look-ups
 
     async def fetch(
-        self, wants: Sequence[FetchWant], *, max_wait_ms: int, min_bytes: int, max_bytes: int, read_committed: bool
+        self,
+        wants: Sequence[FetchWant],
+        *,
+        max_wait_ms: int,
+        min_bytes: int,
+        max_bytes: int,
+        read_committed: bool,
+        memory: FetchMemory = UNBOUNDED,
     ) -> list[FetchResult]:
         """Return a result for each want, in order. See `fetch.Fetcher.fetch`."""
         return await self._fetcher.fetch(
-            wants, max_wait_ms=max_wait_ms, min_bytes=min_bytes, max_bytes=max_bytes, read_committed=read_committed
+            wants,
+            max_wait_ms=max_wait_ms,
+            min_bytes=min_bytes,
+            max_bytes=max_bytes,
+            read_committed=read_committed,
+            memory=memory,
         )
 
     async def list_offset(self, partition_id: PartitionId, *, timestamp: int, read_committed: bool) -> FoundOffset:

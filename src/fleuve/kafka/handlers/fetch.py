@@ -44,7 +44,7 @@ from fleuve.engine.topics.service import Topic, TopicService
 from fleuve.kafka.api import Api, RequestContext
 from fleuve.kafka.codes import Refused, code_of
 from fleuve.kafka.epochs import check_leader_epoch
-from fleuve.kafka.memory import Budget
+from fleuve.kafka.memory import Budget, Holding
 from fleuve.kafka.sessions import FetchSessions, Turn, WantedPartition
 from fleuve.kafka.stats import KafkaStats
 from fleuve.wire.errors import ErrorCode
@@ -96,6 +96,7 @@ class Handler:
         """Return what the partitions have."""
         by_id = context.api_version >= TOPIC_ID_VERSION
         loop = asyncio.get_running_loop()
+        holding = Holding(self._memory, share_min=SHARE_BYTES_MIN)
         try:
             turn = self._sessions.begin(
                 request.session_id,
@@ -120,13 +121,18 @@ class Handler:
                 by_id=by_id,
                 now_ms=int(loop.time() * 1000),
             )
-            results = await self._read(turn, request, context)
+            results = await self._read(turn, request, context, holding)
             session_id, indexes = turn.finish(results, now_ms=int(loop.time() * 1000))
         except FleuveError as error:
             return FetchResponse(error_code=code_of(error))
+        finally:
+            # The connection writes the answer, and counts what the socket does not take, before the loop goes on.
+            loop.call_soon(holding.end)
         return FetchResponse(session_id=session_id, responses=self._answers(turn, results, indexes, by_id=by_id))
 
-    async def _read(self, turn: Turn, request: FetchRequest, context: RequestContext) -> list[FetchResult]:
+    async def _read(
+        self, turn: Turn, request: FetchRequest, context: RequestContext, holding: Holding
+    ) -> list[FetchResult]:
         """Return a result for each partition of the turn."""
         results: list[FetchResult] = [_NONE] * len(turn.partitions)
         wants: list[FetchWant] = []
@@ -164,6 +170,7 @@ class Handler:
                 min_bytes=min(request.min_bytes, bytes_max),
                 max_bytes=bytes_max,
                 read_committed=request.isolation_level == READ_COMMITTED,
+                memory=holding,
             )
             if len(read) == len(results):
                 return read
