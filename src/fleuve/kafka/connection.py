@@ -28,16 +28,21 @@ from fleuve.engine.access.service import ANONYMOUS
 from fleuve.kafka.api import RequestContext
 from fleuve.kafka.connections import RECEIVE_WHEN_SPENT_BYTES, Connections
 from fleuve.kafka.dispatch import Unanswerable, log_bug, respond
-from fleuve.kafka.handlers import api_versions, produce
+from fleuve.kafka.handlers import api_versions, fetch, join_group, produce, sync_group
+from fleuve.kafka.memory import Budget
 from fleuve.wire.errors import DecodeError
 from fleuve.wire.framing import SIZE_PREFIX_BYTES, frame_size, parse_frames
 from fleuve.wire.header import RequestHeader, decode_request_header
 from fleuve.wire.message import Buffer
 
+WAITED_SHARE: Final = 0.75
+"""How much of a slow request's grace is over when it has waited for memory."""
 SMALL_REST_BYTES: Final = 4 * 1024
 """The begin of a frame up to this size is kept, and copied before what is received next."""
 LARGE_FRAME_BYTES: Final = 64 * 1024
-"""A frame above this size takes request memory before it is received."""
+"""A frame above this size takes request memory before it is received, a smaller one of what is there for those."""
+QUEUED_OVERHEAD_BYTES: Final = 512
+"""What a small frame in the lane takes beside its bytes: frames of some ten bytes would not be bounded otherwise."""
 JOIN_BYTES: Final = 64 * 1024
 """Answers are joined for one write up to this size; larger ones are passed on as they are."""
 
@@ -48,6 +53,8 @@ _read_api = Struct(">hh").unpack_from
 _prefix = Struct(">ii").pack
 _prefix_flexible = Struct(">iix").pack
 _PRODUCE: Final = produce.API.key
+_WAITING: Final = (fetch.API.key, join_group.API.key, sync_group.API.key)
+"""APIs whose answers may be long in coming, as their clients want it."""
 _API_VERSIONS: Final = api_versions.API.key
 
 
@@ -81,11 +88,13 @@ class Connection(asyncio.BufferedProtocol):
         "_out_bytes",
         "_own",
         "_own_filled",
+        "_own_since",
         "_own_size",
         "_own_view",
         "_paused",
         "_queue",
         "_rest",
+        "_served_since",
         "_shared",
         "_slots",
         "_software",
@@ -116,12 +125,14 @@ class Connection(asyncio.BufferedProtocol):
         self._own_view: memoryview | None = None
         self._own_size = 0
         self._own_filled = 0
+        self._own_since = 0.0
         self._paused = 0
         # Requests without answer.
         self._slots: deque[produce.Pending] = deque()
         self._queue: deque[_Queued] = deque()
         self._in_flight_bytes = 0
         self._lane: asyncio.Task[None] | None = None
+        self._served_since = 0.0
         self._waiter: asyncio.Future[None] | None = None
         self._on_produced = self._produced
         # Answers.
@@ -214,7 +225,7 @@ class Connection(asyncio.BufferedProtocol):
             self.flush()
         limits = self._shared.limits
         silent_s = now - self._active
-        if self._own is not None and stalled_matter and silent_s >= limits.stall_s and not self._paused:
+        if stalled_matter and self._is_behind(now):
             self._shared.stats.connections_shed += 1
             self.abort(f"its request of {self._own_size} bytes made no progress, and others wait for the memory")
         elif limits.idle_s is not None and silent_s >= limits.idle_s and not (self._slots or self._lane):
@@ -224,6 +235,31 @@ class Connection(asyncio.BufferedProtocol):
             self._closing = True
             # Nobody may be at the other end to take what is unsent.
             self._transport.abort()
+
+    def _is_behind(self, now: float) -> bool:
+        """Return whether the frame that is being received does not go on, or not evenly within `stall_s`."""
+        if self._own is None or (self._paused & _IN_FLIGHT and not self._queue):
+            # Nothing is read because the log has not stored yet what came before.
+            return False
+        limits = self._shared.limits
+        if now - self._active >= 2 * limits.shed_s:
+            return True
+        late_s = now - self._own_since - limits.shed_s
+        return late_s > 0 and self._own_filled < self._own_size * min(1.0, late_s / limits.stall_s)
+
+    def stuck_bytes(self, now: float) -> int:
+        """Return the request memory held by what waits in the lane behind a long poll or a client that reads nothing.
+
+        0 if there is hardly any, or not for long.
+        """
+        shared = self._shared
+        held = sum(queued.size for queued in self._queue)
+        if self._closing or held <= SMALL_REST_BYTES or now - self._served_since < shared.limits.shed_s:
+            return 0
+        if self._paused & _UNSENT:
+            return held if now - self.progress >= shared.limits.shed_s else 0
+        view = self._queue[0].view
+        return held if len(view) >= 4 and _read_api(view)[0] in _WAITING else 0
 
     # ------------------------------------------------------------ receiving
 
@@ -236,7 +272,7 @@ class Connection(asyncio.BufferedProtocol):
         size = len(self._rest)
         if size:
             buffer[:size] = self._rest
-        if shared.request_memory.available:
+        if shared.request_memory.free and shared.partial_memory.free:
             return buffer[size:]
         return buffer[size : size + RECEIVE_WHEN_SPENT_BYTES]
 
@@ -281,22 +317,28 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._rest = bytes(buffer[at + SIZE_PREFIX_BYTES : end])
         self._own_size = size - SIZE_PREFIX_BYTES
-        if self._own_size <= LARGE_FRAME_BYTES:
-            self._shared.partial_memory.force(self._own_size)
-            self._receive_own(bytearray(self._own_size))
-        elif self._shared.request_memory.take(self._own_size):
-            self._receive_own(self._shared.slabs.take(self._own_size))
+        memory = self._own_memory()
+        if memory.take(self._own_size):
+            self._receive_own()
         else:
             self._pause(_MEMORY)
-            self._shared.request_memory.wait(self._own_size, self._memory_granted)
+            memory.wait(self._own_size, self._memory_granted)
+
+    def _own_memory(self) -> Budget:
+        return self._shared.partial_memory if self._own_size <= LARGE_FRAME_BYTES else self._shared.request_memory
 
     def _memory_granted(self) -> None:
-        self._receive_own(self._shared.slabs.take(self._own_size))
         self._active = self._shared.loop.time()
+        self._receive_own()
+        # What was sent meanwhile waits in the socket: who has sent nothing needs no long grace.
+        self._own_since -= self._shared.limits.shed_s * WAITED_SHARE
         self._resume(_MEMORY)
 
-    def _receive_own(self, own: bytearray) -> None:
+    def _receive_own(self) -> None:
+        size = self._own_size
+        own = bytearray(size) if size <= LARGE_FRAME_BYTES else self._shared.slabs.take(size)
         self._own = own
+        self._own_since = self._active
         self._own_view = memoryview(own)
         self._own_filled = len(self._rest)
         self._own_view[: self._own_filled] = self._rest
@@ -320,16 +362,14 @@ class Connection(asyncio.BufferedProtocol):
 
     def _release_own(self) -> None:
         """Give back what a frame that will never be complete has taken."""
+        memory = self._own_memory()
         size, self._own_size = self._own_size, 0
         own, self._own, self._own_view = self._own, None, None
-        if size == 0 or (own is None and self._shared.request_memory.stop_waiting(self._memory_granted)):
+        if size == 0 or (own is None and memory.stop_waiting(self._memory_granted)):
             return
-        if size > LARGE_FRAME_BYTES:
-            if own is not None:
-                self._shared.slabs.give_back(own)
-            self._shared.request_memory.give_back(size)
-        else:
-            self._shared.partial_memory.give_back(size)
+        if own is not None and size > LARGE_FRAME_BYTES:
+            self._shared.slabs.give_back(own)
+        memory.give_back(size)
 
     def _pause(self, reason: int) -> None:
         if not self._paused and not self._transport.is_closing():
@@ -360,6 +400,7 @@ class Connection(asyncio.BufferedProtocol):
                     return
         if slab is None:
             view = memoryview(bytes(view))
+            size += QUEUED_OVERHEAD_BYTES
             self._shared.request_memory.force(size)
         self._queue.append(_Queued(view, size, self._active, slab))
         self._in_flight_bytes += size
@@ -445,6 +486,7 @@ class Connection(asyncio.BufferedProtocol):
         try:
             while self._queue and not self._closing:
                 queued = self._queue[0]
+                self._served_since = self._shared.loop.time()
                 await self._serve(queued)
                 if self._closing:
                     return
@@ -607,6 +649,9 @@ class Connection(asyncio.BufferedProtocol):
         self._written += size
         self._shared.stats.sent_bytes += size
         self._shared.unsent.add(self)
+        if size > JOIN_BYTES:
+            # Before the Fetch handler gives back what it has taken for the same bytes.
+            self.account()
 
     def account(self) -> None:
         """Bring up to date what the fetch memory knows of this connection, and whether its socket makes progress."""

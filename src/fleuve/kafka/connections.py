@@ -18,9 +18,11 @@ from fleuve.kafka.memory import Budget, Slabs
 from fleuve.kafka.table import Table
 
 RECEIVE_BUFFER_BYTES = 256 * 1024
-RECEIVE_WHEN_SPENT_BYTES = 16 * 1024
+RECEIVE_WHEN_SPENT_BYTES = 4 * 1024
 """What one connection may receive at once when request memory is spent: it may all have to be kept."""
 SWEEP_S = 1.0
+SWEEP_PRESSED_S = 0.25
+"""The same while somebody waits for memory."""
 SWEEP_ALL_EVERY = 5
 """All connections are looked at in every n-th sweep; those with something unsent in each."""
 
@@ -44,6 +46,10 @@ class Connection(Protocol):
 
     def look_after(self, now: float, *, stalled_matter: bool) -> None:
         """Close if idle; if others wait for memory, also if stalled."""
+        ...
+
+    def stuck_bytes(self, now: float) -> int:
+        """Return the request memory that it holds and that only its client's doing, or time, would release."""
         ...
 
     def drain(self) -> None:
@@ -82,7 +88,7 @@ class Connections:
         self.complaints = Complaints(logger)
         self.request_memory = Budget(limits.request_memory)
         self.fetch_memory = Budget(limits.fetch_memory) if fetch_memory is None else fetch_memory
-        self.partial_memory = Budget(limits.partial_memory)
+        self.partial_memory = Budget(min(limits.partial_memory, limits.request_memory))
         self.slabs = Slabs()
         self.buffer = memoryview(bytearray(RECEIVE_BUFFER_BYTES))
         self.all: set[Connection] = set()
@@ -173,17 +179,32 @@ class Connections:
                 break
         return released
 
+    def _shed_stuck(self, now: float) -> None:
+        """Abort connections whose requests hold memory that others wait for and cannot be served, the largest first."""
+        held = [(connection.stuck_bytes(now), connection) for connection in self.all]
+        stuck = sorted((entry for entry in held if entry[0]), key=lambda entry: -entry[0])
+        wanted = sum(size for size, _ in stuck) // 2
+        for size, connection in stuck:
+            self.stats.connections_shed += 1
+            connection.abort("its requests wait for one another, and their memory is needed")
+            wanted -= size
+            if wanted <= 0:
+                break
+
     # ------------------------------------------------------------ time
 
     def _sweep(self) -> None:
-        self._timer = self.loop.call_later(SWEEP_S, self._sweep)
+        pressed = self.request_memory.waiters or self.partial_memory.waiters or self.fetch_memory.waiters
+        self._timer = self.loop.call_later(SWEEP_PRESSED_S if pressed else SWEEP_S, self._sweep)
         now = self.loop.time()
         for connection in list(self.unsent):
             connection.account()
         if self.fetch_memory.waiters:
             self.shed()
         self._sweeps += 1
-        stalled_matter = self.request_memory.waiters > 0 or self.partial_memory.available == 0
+        if self.request_memory.waiters:
+            self._shed_stuck(now)
+        stalled_matter = self.request_memory.waiters > 0 or self.partial_memory.waiters > 0
         if self._sweeps % SWEEP_ALL_EVERY == 0 or stalled_matter:
             for connection in list(self.all):
                 connection.look_after(now, stalled_matter=stalled_matter)

@@ -33,11 +33,12 @@ class Limits:
     idle_s: float | None = 600.0
     """`connections.max.idle.ms`; None: never."""
     stall_s: float = 30.0
-    """A client that neither finishes its large request nor takes its answers for so long loses its connection,
-    if others wait for the memory it holds."""
+    """A request may take so long to arrive, evenly; a client that is slower loses its connection, if others wait for
+    the memory it holds."""
     shed_s: float = 1.0
-    """Whoever took no byte of its answers for so long may be shed when the log needs its memory back."""
+    """Whoever took no byte of its answers, or let requests wait behind a long poll, for so long may be shed when others
+    need the memory. So much grace has a request that arrives slowly, too."""
     partial_memory: int = 64 * MIB
-    """Small requests received in part, of all connections: beyond it, those that stall lose their connection."""
+    """Small requests received in part, of all connections, and never more than `request_memory`."""
     write_high: int = 256 * 1024
     """Unsent answers of a connection beyond which nothing more is read from it."""
