@@ -7,8 +7,9 @@ An incremental request names the partitions that changed; its answer, those with
 another high watermark or log start. The epoch counts the requests of a session, so that a lost or repeated one is
 noticed. Partitions that had records move to the end, so that a full answer starves nobody.
 
-There are `slots` sessions. A new one may take the place of one that was not used for `EVICTION_MS`, or of a smaller one
-that had its `EVICTION_MS`; else the client gets no session, and sends full requests.
+There are `slots` sessions, and a bound for the partitions in all of them. A new one may take the place of one that was
+not used for `EVICTION_MS`, or of a smaller one that had its `EVICTION_MS`; else the client gets no session, and sends
+full requests.
 
 Pure: no I/O, no clock; chance and time are given. A partition that is idle costs a comparison or two.
 """
@@ -30,6 +31,8 @@ NO_SESSION = 0
 EPOCH_INITIAL = 0
 EPOCH_FINAL = -1
 EPOCH_MAX = 2**31 - 1
+PARTITIONS_PER_SLOT = 200
+"""Partitions in all sessions, for each slot: they are what takes memory, and a session may have any number."""
 SCAN_PAUSE_MS = 1_000
 """After a search for a smaller session found none, how long none is searched for."""
 
@@ -211,6 +214,8 @@ class FetchSessions:
         self._sessions: dict[int, Session] = {}
         """In the order of their last use."""
         self._scan_ms = 0
+        self._partitions = 0
+        """In all sessions, by their `size`."""
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -248,6 +253,9 @@ class FetchSessions:
         for partition in asked:
             known = partitions.get(partition.key)
             if known is None:
+                if self._partitions + len(partitions) - session.size >= self._slots * PARTITIONS_PER_SLOT:
+                    self._remove(session_id)
+                    raise SessionNotFound(f"fetch session {session_id} has become too large")
                 partitions[partition.key] = partition
             else:
                 known.update(partition)
@@ -269,19 +277,20 @@ class FetchSessions:
             session_id = self._random.randrange(1, 2**31)
         wanted = {partition.key: partition for partition in partitions}
         self._sessions[session_id] = Session(session_id, wanted, by_id=by_id, now_ms=now_ms)
+        self._partitions += len(wanted)
         self._stats.sessions = len(self._sessions)
         return session_id
 
     def _make_room(self, size: int, now_ms: int) -> bool:
-        if len(self._sessions) < self._slots:
-            return True
-        if not self._slots:
-            return False
-        oldest = next(iter(self._sessions.values()))
-        if now_ms - oldest.used_ms > EVICTION_MS:
+        partitions_max = self._slots * PARTITIONS_PER_SLOT
+        while len(self._sessions) >= self._slots or self._partitions + size > partitions_max:
+            oldest = next(iter(self._sessions.values()), None)
+            if oldest is None or now_ms - oldest.used_ms <= EVICTION_MS:
+                break
             self._evict(oldest)
+        else:
             return True
-        if now_ms < self._scan_ms:
+        if self._partitions + size > partitions_max or now_ms < self._scan_ms:
             return False
         aged = [session for session in self._sessions.values() if now_ms - session.created_ms > EVICTION_MS]
         smallest = min(aged, key=lambda session: session.size, default=None)
@@ -297,11 +306,14 @@ class FetchSessions:
         self._remove(session.id)
 
     def _remove(self, session_id: int) -> None:
-        self._sessions.pop(session_id, None)
+        session = self._sessions.pop(session_id, None)
+        if session is not None:
+            self._partitions -= session.size
         self._stats.sessions = len(self._sessions)
 
     def _touch(self, session: Session, now_ms: int) -> None:
         session.used_ms = now_ms
+        self._partitions += len(session.partitions) - session.size
         session.size = len(session.partitions)
         self._sessions[session.id] = self._sessions.pop(session.id)
 
