@@ -13,6 +13,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,7 +83,7 @@ def begun(size: int, sent: int) -> bytes:
     return struct.pack(">i", size) + PRODUCE_HEAD + bytes(sent)
 
 
-def fetch_all(topic: str, partitions: int, **wait: int) -> fetch.FetchRequest:
+def fetch_all(topic: str, partitions: int, **wait: Any) -> fetch.FetchRequest:
     wanted = [
         fetch.FetchPartition(partition=index, fetch_offset=0, partition_max_bytes=64 * MIB)
         for index in range(partitions)

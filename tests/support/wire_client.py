@@ -148,7 +148,7 @@ class Client:
         _raise_if_refused(response.error_code)
         return response.producer_id, response.producer_epoch
 
-    def produce(self, topic: str, partition: int, batch: bytes, *, acks: int = -1) -> int:
+    def produce(self, topic: str, partition: int, batch: bytes | bytearray, *, acks: int = -1) -> int:
         """Append one batch; return its base offset. Raises RefusedError."""
         response = self.call(produce, produce_request(topic, partition, batch, acks=acks), PRODUCE_VERSION)
         answer = response.responses[0].partition_responses[0]

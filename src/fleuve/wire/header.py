@@ -62,7 +62,7 @@ def decode_request_header(view: memoryview) -> tuple[RequestHeader, int]:
             if tags:
                 at = skip_tags(view, at, tags)
     except (IndexError, ValueError, error) as cause:
-        raise DecodeError(f"request header: {cause}") from cause
+        raise DecodeError(f"request header is cut off: {len(view)} bytes are there") from cause
     if at > len(view):
         raise DecodeError(f"request header ends at byte {at}, the request has {len(view)}")
     return header, at
@@ -94,7 +94,7 @@ def decode_response_header(view: memoryview, flexible: bool) -> tuple[int, int]:
         if flexible:
             at = skip_tags(view, 5, view[4])
     except (IndexError, ValueError, error) as cause:
-        raise DecodeError(f"response header: {cause}") from cause
+        raise DecodeError(f"response header is cut off: {len(view)} bytes are there") from cause
     if at > len(view):
         raise DecodeError(f"response header ends at byte {at}, the response has {len(view)}")
     return correlation_id, at

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from struct import Struct, pack
+from struct import error as struct_error
 
 from fleuve.wire.errors import DecodeError
 from fleuve.wire.message import Buffer, ScatteredRecords
@@ -250,4 +251,7 @@ def unknown_version(name: str, version: int) -> DecodeError:
 
 def decode_failed(name: str, version: int, cause: Exception) -> DecodeError:
     """Return the error for bytes that a decoder stumbled over."""
+    # The interpreter's words ("unpack_from requires …") mean nothing to whoever reads a log.
+    if isinstance(cause, IndexError | struct_error):
+        return DecodeError(f"{name} v{version} is cut off, or a length in it is wrong")
     return DecodeError(f"{name} v{version}: {cause}")

@@ -38,7 +38,13 @@ SETTINGS: tuple[Setting, ...] = (
         _REPLICATED,
         mode=CLUSTER_WIDE,
     ),
-    accepted("inter.broker.listener.name", STRING, None, "Listener that brokers use among themselves.", _REPLICATED),
+    accepted(
+        "inter.broker.listener.name",
+        STRING,
+        None,
+        "Listener that brokers use among themselves.",
+        "There are no other brokers.",
+    ),
     accepted(
         "leader.imbalance.check.interval.seconds",
         LONG,

@@ -168,7 +168,7 @@ SETTINGS: tuple[Setting, ...] = (
         LONG,
         "30000",
         "How long the log's background tasks wait after the start.",
-        _SEGMENTS,
+        "The first retention pass comes at most 10 s after the start.",
         check=AtLeast(0),
         internal=True,
     ),
