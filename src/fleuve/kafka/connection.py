@@ -28,8 +28,9 @@ from fleuve.engine.access.service import ANONYMOUS
 from fleuve.kafka.api import RequestContext
 from fleuve.kafka.connections import RECEIVE_WHEN_SPENT_BYTES, Connections
 from fleuve.kafka.dispatch import Unanswerable, log_bug, respond
-from fleuve.kafka.handlers import api_versions, fetch, join_group, produce, sync_group
+from fleuve.kafka.handlers import api_versions, produce
 from fleuve.kafka.memory import Budget
+from fleuve.kafka.queued import QUEUED_OVERHEAD_BYTES, QueuedRequest
 from fleuve.wire.errors import DecodeError
 from fleuve.wire.framing import SIZE_PREFIX_BYTES, frame_size, parse_frames
 from fleuve.wire.header import RequestHeader, decode_request_header
@@ -41,8 +42,6 @@ SMALL_REST_BYTES: Final = 4 * 1024
 """The begin of a frame up to this size is kept, and copied before what is received next."""
 LARGE_FRAME_BYTES: Final = 64 * 1024
 """A frame above this size takes request memory before it is received, a smaller one of what is there for those."""
-QUEUED_OVERHEAD_BYTES: Final = 512
-"""What a small frame in the lane takes beside its bytes: frames of some ten bytes would not be bounded otherwise."""
 JOIN_BYTES: Final = 64 * 1024
 """Answers are joined for one write up to this size; larger ones are passed on as they are."""
 
@@ -53,21 +52,7 @@ _read_api = Struct(">hh").unpack_from
 _prefix = Struct(">ii").pack
 _prefix_flexible = Struct(">iix").pack
 _PRODUCE: Final = produce.API.key
-_WAITING: Final = (fetch.API.key, join_group.API.key, sync_group.API.key)
-"""APIs whose answers may be long in coming, as their clients want it."""
 _API_VERSIONS: Final = api_versions.API.key
-
-
-class _Queued:
-    """A frame that waits in the lane."""
-
-    __slots__ = ("received", "size", "slab", "view")
-
-    def __init__(self, view: memoryview, size: int, received: float, slab: bytearray | None) -> None:
-        self.view = view
-        self.size = size
-        self.received = received
-        self.slab = slab
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -129,7 +114,7 @@ class Connection(asyncio.BufferedProtocol):
         self._paused = 0
         # Requests without answer.
         self._slots: deque[produce.Pending] = deque()
-        self._queue: deque[_Queued] = deque()
+        self._queue: deque[QueuedRequest] = deque()
         self._in_flight_bytes = 0
         self._lane: asyncio.Task[None] | None = None
         self._served_since = 0.0
@@ -258,8 +243,7 @@ class Connection(asyncio.BufferedProtocol):
             return 0
         if self._paused & _UNSENT:
             return held if now - self.progress >= shared.limits.shed_s else 0
-        view = self._queue[0].view
-        return held if len(view) >= 4 and _read_api(view)[0] in _WAITING else 0
+        return held if self._queue[0].is_long_in_coming else 0
 
     # ------------------------------------------------------------ receiving
 
@@ -402,7 +386,7 @@ class Connection(asyncio.BufferedProtocol):
             view = memoryview(bytes(view))
             size += QUEUED_OVERHEAD_BYTES
             self._shared.request_memory.force(size)
-        self._queue.append(_Queued(view, size, self._active, slab))
+        self._queue.append(QueuedRequest(view, size, self._active, slab))
         self._in_flight_bytes += size
         if self._lane is None:
             self._lane = self._shared.tasks.create_task(self._run_lane())
@@ -506,7 +490,7 @@ class Connection(asyncio.BufferedProtocol):
             self._lane = None
         self._close_if_drained()
 
-    async def _serve(self, queued: _Queued) -> None:
+    async def _serve(self, queued: QueuedRequest) -> None:
         """Serve one request of the lane; a Produce request is only begun."""
         view = queued.view
         header, position = decode_request_header(view)
@@ -532,7 +516,7 @@ class Connection(asyncio.BufferedProtocol):
         self._write_answer(header.correlation_id, parts, flexible=route.has_flexible_header(version))
         route.stats.answered(self._shared.loop.time() - queued.received)
 
-    async def _serve_produce(self, queued: _Queued, header: RequestHeader, position: int) -> None:
+    async def _serve_produce(self, queued: QueuedRequest, header: RequestHeader, position: int) -> None:
         route, handler = self._shared.table.produce_route, self._shared.table.produce
         assert route is not None
         assert handler is not None
@@ -549,7 +533,7 @@ class Connection(asyncio.BufferedProtocol):
             self._software = (request.client_software_name, request.client_software_version)
             self._context = None
 
-    def _release(self, queued: _Queued) -> None:
+    def _release(self, queued: QueuedRequest) -> None:
         self._in_flight_bytes -= queued.size
         if queued.slab is not None:
             self._shared.slabs.give_back(queued.slab)
