@@ -18,6 +18,7 @@ from fleuve.engine.access.service import CLUSTER_NAME, Operation, ResourceType
 from fleuve.engine.topics.config_service import ConfigService
 from fleuve.engine.topics.requests import TopicRules
 from fleuve.engine.topics.service import TopicService
+from fleuve.kafka.api import RequestContext
 from fleuve.kafka.config_resources import BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, TOPIC, ConfigChanger, number
 from fleuve.kafka.handlers import alter_configs, describe_configs, incremental_alter_configs, list_config_resources
 from fleuve.wire.errors import ErrorCode
@@ -512,3 +513,11 @@ async def test_permissions_are_asked_by_resource(room):
 )
 def test_node_ids_are_read_as_java_reads_them(text, value):
     assert number(text) == value
+
+
+async def test_a_resource_that_is_asked_for_again_and_again_costs_memory_once(room):
+    handler = describe_configs.Handler(room.configs, room.topics, node_id=NODE)
+    resource = DescribeConfigsResource(resource_type=2, resource_name="t", configuration_keys=None)
+    response = await handler(DescribeConfigsRequest(resources=[resource] * 3), RequestContext(api_version=4))
+    assert len({id(result.configs) for result in response.results}) == 1
+    assert len(response.results) == 3

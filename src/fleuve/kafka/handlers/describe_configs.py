@@ -82,20 +82,25 @@ class Handler:
     async def __call__(self, request: DescribeConfigsRequest, context: RequestContext) -> DescribeConfigsResponse:
         """Describe each resource, or say what is wrong with it."""
         results = []
+        # A resource that is asked for again costs no memory again.
+        shown: dict[tuple[int, str, tuple[str, ...] | None], list[DescribeConfigsResourceResult]] = {}
         for index, resource in enumerate(request.resources):
             if index % RESOURCES_AT_ONCE == RESOURCES_AT_ONCE - 1:
                 await asyncio.sleep(0)
             kind, name = resource.resource_type, resource.resource_name
             result = DescribeConfigsResult(resource_type=kind, resource_name=name)
             results.append(result)
+            keys = resource.configuration_keys
+            asked = (kind, name, None if keys is None else tuple(keys))
             try:
                 authorize(context, Operation.DESCRIBE_CONFIGS, kind, name)
-                entries = self._entries(kind, name)
+                if asked not in shown:
+                    shown[asked] = _shown(self._entries(kind, name), keys, request)
             except FleuveError as error:
                 result.error_code = code_of(error)
                 result.error_message = str(error)
                 continue
-            result.configs = _shown(entries, resource.configuration_keys, request)
+            result.configs = shown[asked]
         return DescribeConfigsResponse(results=results)
 
     def _entries(self, kind: int, name: str) -> list[ConfigEntry]:
