@@ -15,7 +15,6 @@ from typing import NamedTuple
 from fleuve.base.errors import FleuveError, Verdict
 
 LISTENER_NAME_DEFAULT = "PLAINTEXT"
-PORT_DEFAULT = 9092
 PORT_MAX = 65535
 LISTENERS_DEFAULT = "localhost:9092"
 """Both loopbacks: 127.0.0.1 and, where the machine has it, ::1."""

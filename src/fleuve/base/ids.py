@@ -30,17 +30,6 @@ TimestampMs = NewType("TimestampMs", int)
 """Wall-clock milliseconds since the Unix epoch."""
 
 NO_TIMESTAMP = TimestampMs(-1)
-NO_PRODUCER_ID = ProducerId(-1)
-
-
-class TopicPartition(NamedTuple):
-    """A partition as clients name it."""
-
-    topic: str
-    partition: PartitionIndex
-
-    def __str__(self) -> str:
-        return f"{self.topic}-{self.partition}"
 
 
 class FlushId(NamedTuple):

@@ -171,7 +171,7 @@ class CatchUpReader:
             position, first_offset, leftover = run.position, run.offset_first, _NOTHING
             exact = True
             if not pieces and offset >= run.offset_first:
-                cursor = self._take_cursor(run.partition_id, offset)
+                cursor = self._cursors.get((run.partition_id, offset))
                 if cursor and cursor.object_name == stored.object_name and run.position <= cursor.position < end:
                     position, first_offset, leftover = cursor.position, offset, cursor.leftover
                 elif offset == run.offset_first:
@@ -214,9 +214,6 @@ class CatchUpReader:
         while len(self._cursors) > CURSORS_MAX or self._cursor_bytes > CURSOR_BYTES_MAX:
             _, dropped = self._cursors.popitem(last=False)
             self._cursor_bytes -= len(dropped.leftover)
-
-    def _take_cursor(self, partition_id: PartitionId, offset: int) -> Cursor | None:
-        return self._cursors.get((partition_id, offset))
 
     def _forget(self, partition_id: PartitionId, offset: int) -> None:
         if (cursor := self._cursors.pop((partition_id, offset), None)) is not None:
