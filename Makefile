@@ -11,12 +11,17 @@ export PATH := $(ROOT)/.kcat/bin:$(PATH)
 
 DATA_DIR ?= $(ROOT)/fleuve-data
 SERVE ?=
-KILLS ?= 100
+PYTEST ?=
+WORKERS := -n auto --dist loadfile
+# How much `make soak` does. The tests themselves have the short forms, which `make test` runs.
 SEED ?= 1
-PYTEST ?= -n auto --dist loadfile
+KILLS ?= 100
+CUTS ?= 1000000
+SEEDS ?= 20000
+FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help run install install-test test lint types layers generated generate format pytest soak bench docs lock clean
+.PHONY: help run install install-test test lint types layers generated generate format pytest sabotage compat soak bench docs lock clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -31,10 +36,17 @@ install-test: $(VENV)/.test.stamp kcat ## Install what the tests need
 test: install-test lint types layers generated pytest ## Check everything
 
 pytest: install-test ## Run the tests alone (PYTEST="-k fetch")
-	cd "$(ROOT)" && $(BIN)/python -m pytest $(PYTEST)
+	cd "$(ROOT)" && $(BIN)/python -m pytest $(WORKERS) -m "not compat and not sabotage" $(PYTEST)
 
-soak: install-test ## Kill the broker and cut its power again and again (KILLS=1000, SEED=7)
-	cd "$(ROOT)" && FLEUVE_KILLS=$(KILLS) FLEUVE_SEED=$(SEED) $(BIN)/python -m pytest tests/faults/test_kill.py
+sabotage: install-test ## Break one line of the code at a time, and see that the tests notice
+	cd "$(ROOT)" && $(BIN)/python -m pytest $(WORKERS) --dist load -m sabotage $(PYTEST)
+
+compat: install-test ## Run Apache Kafka's judgement, every client and Kafka's tools (needs Go, Node, Maven and Java 17)
+	cd "$(ROOT)" && $(BIN)/python -m pytest $(WORKERS) -m compat $(PYTEST)
+
+soak: install-test ## The long forms of kills, cuts, simulation and fuzzing (KILLS=1000 CUTS= SEEDS= FUZZ_SECONDS= SEED=7)
+	cd "$(ROOT)" && FLEUVE_SEED=$(SEED) FLEUVE_KILLS=$(KILLS) FLEUVE_CUTS=$(CUTS) FLEUVE_SEEDS=$(SEEDS) \
+		FLEUVE_FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest $(WORKERS) -m soak -o timeout=0 $(PYTEST)
 
 lint: $(VENV)/.test.stamp ## Check style and formatting
 	cd "$(ROOT)" && $(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .

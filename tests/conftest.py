@@ -1,7 +1,25 @@
 """What holds for all tests."""
 
+from __future__ import annotations
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 # No timing asserted: a busy machine is not a failure, and neither is data that takes long to draw.
 settings.register_profile("fleuve", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("fleuve")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what campaigns say of themselves: `record_property("ran", "100 kills, 172,746 records")`."""
+    ran = [
+        (report.nodeid.rpartition("/")[2], text, report.duration)
+        for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+        if report.when == "call"
+        for name, text in report.user_properties
+        if name == "ran"
+    ]
+    if ran:
+        terminalreporter.section("what was run")
+    for test, text, seconds in ran:
+        terminalreporter.write_line(f"{seconds:7.1f} s  {text}  ({test})")

@@ -20,7 +20,7 @@ KILLS_MAX = 20
 KILLS = {"decide without sequence numbers": 12}
 """Where three do not surely do: a batch must have been stored, and its answer lost."""
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.faults, pytest.mark.sabotage, pytest.mark.timeout(180)]
 
 
 @pytest.mark.parametrize("sabotage", SABOTAGES)

@@ -93,6 +93,7 @@ SABOTAGES = [
 ]
 
 
+@pytest.mark.sabotage
 @pytest.mark.parametrize(
     ("owner", "attribute", "broken", "check"),
     [pytest.param(*how, id=name) for name, *how in SABOTAGES],
