@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from fleuve.app.broker import OFFLOAD_THREADS
+from fleuve.app.surroundings import OFFLOAD_THREADS
 from fleuve.engine.log.service import DECODED_BYTES_MAX
 from fleuve.records.compression import Compression
 from fleuve.records.record import Record, build_batch

@@ -18,6 +18,7 @@ from fleuve.app.broker import Broker
 from fleuve.app.options import parse_listener
 from fleuve.app.registry import registry
 from fleuve.app.sources import read
+from fleuve.app.surroundings import this_machine
 from support.edge import RecordingLogger
 from support.wire_client import Address
 
@@ -63,10 +64,11 @@ class BrokerThread:
 
     async def _serve(self) -> None:
         table = registry()
+        settings = read(table, assignments=self._assignments, environment={})
         broker = Broker(
             table,
-            read(table, assignments=self._assignments, environment={}),
-            directory=self._directory,
+            settings,
+            around=this_machine(self._directory, settings, self.logger),
             listeners=(parse_listener("127.0.0.1:0"),),
             http=None,
             logger=self.logger,

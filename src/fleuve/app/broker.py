@@ -6,20 +6,16 @@ This is the composition root: the one place where rooms, edges and the engine's 
 from __future__ import annotations
 
 import asyncio
-import random
-import shutil
-from pathlib import Path
 
 from fleuve.adapters.journal import stats as journal_stats
-from fleuve.adapters.threads.offload import ThreadOffload
-from fleuve.app.engines import EmbeddedEngine, Engine
+from fleuve.app.engines import Engine
 from fleuve.app.handlers import Rooms, table_of
 from fleuve.app.options import Address, ListenerSpec
 from fleuve.app.policies import group_policy, limits, log_policy, maintenance_policy, topic_rules
 from fleuve.app.registry import Registry
 from fleuve.app.sources import Settings
+from fleuve.app.surroundings import Listening, Surroundings
 from fleuve.app.telemetry import Telemetry
-from fleuve.base.clock import Clock, SystemClock
 from fleuve.base.errors import FleuveError
 from fleuve.base.ids import Incarnation, NodeId, PartitionIndex, TopicId
 from fleuve.base.log import Logger
@@ -40,7 +36,7 @@ from fleuve.engine.topics.service import TopicDeleted, TopicEvent, TopicService
 from fleuve.kafka import stats as kafka_stats
 from fleuve.kafka.connections import Connections
 from fleuve.kafka.limits import Limits
-from fleuve.kafka.listener import Listener, ListenerAddress
+from fleuve.kafka.listener import ListenerAddress
 from fleuve.kafka.memory import Budget
 from fleuve.kafka.sessions import FetchSessions
 from fleuve.kafka.stats import KafkaStats
@@ -52,12 +48,9 @@ from fleuve.web.service import HttpServer
 DRAIN_S = 5.0
 """How long a stopping broker waits for requests that are under way; what follows takes less than the rest of 10 s."""
 
-OFFLOAD_THREADS = 2
-OFFLOAD_QUEUED_MAX = 64
-
 
 class Broker:
-    """One run of a broker on the embedded engine.
+    """One run of a broker.
 
     `start` returns when clients are served; `failed` is done, with the reason, if the broker cannot go on; `stop`
     answers what is under way, flushes and closes. Both are for the event loop that `start` was called on.
@@ -68,28 +61,22 @@ class Broker:
         table: Registry,
         settings: Settings,
         *,
-        directory: Path,
+        around: Surroundings,
         listeners: tuple[ListenerSpec, ...],
         http: Address | None,
         logger: Logger,
-        clock: Clock | None = None,
     ) -> None:
         self._registry = table
         self._settings = settings
         self._listener_specs = listeners
         self._http_address = http
         self._logger = logger
-        self._clock = clock or SystemClock()
-        # One source of chance for ids of topics, members, sessions and the cluster: none may be guessed.
-        self._chance = random.SystemRandom()
-        self._engine = EmbeddedEngine(
-            directory,
-            journal_file_bytes=settings.integer("fleuve.journal.file.bytes"),
-            clock=self._clock,
-            logger=logger,
-        )
-        self._offload = ThreadOffload(threads=OFFLOAD_THREADS, queued_max=OFFLOAD_QUEUED_MAX)
-        self._listeners: list[Listener] = []
+        self._around = around
+        self._clock = around.clock
+        self._chance = around.chance
+        self._engine = around.engine
+        self._offload = around.offload
+        self._listeners: list[Listening] = []
         self._http: HttpServer | None = None
         self._telemetry = Telemetry()
         self._life: asyncio.Task[None] | None = None
@@ -138,7 +125,7 @@ class Broker:
     def _bind(self) -> None:
         settings = self._settings
         for spec in self._listener_specs:
-            listener = Listener(
+            listener = self._around.listening(
                 ListenerAddress(
                     name=spec.name,
                     host=spec.host,
@@ -194,7 +181,7 @@ class Broker:
             node_id=self._brokers.node_id,
             listeners=[f"{name}://{address}" for name, address in bound],
             advertised=[f"{name}://{address}" for name, address in told],
-            data_dir=str(engine.directory),
+            data_dir=engine.directory,
         )
 
     def _unique(self) -> str:
@@ -268,7 +255,6 @@ class Broker:
         self._maintenance = maintenance
         self._measure(counted, engine)
         fetch_memory = Budget(bounds.fetch_memory)
-        directory = engine.directory
         routes = table_of(
             self.rooms,
             stats=counted,
@@ -277,8 +263,8 @@ class Broker:
             ),
             fetch_memory=fetch_memory,
             fetch_bytes_max=settings.integer("fetch.max.bytes"),
-            directory=str(directory),
-            volume_size=lambda: _volume_size(directory),
+            directory=engine.directory,
+            volume_size=engine.volume_size,
         )
         self._running = asyncio.get_running_loop().create_future()
         self._life = asyncio.get_running_loop().create_task(self._live(routes, bounds, fetch_memory))
@@ -383,9 +369,3 @@ def _forget_partitions(log: LogService, event: TopicEvent) -> None:
             log.drop_partitions(event.topic.partition_ids)
         case _:
             pass
-
-
-def _volume_size(directory: Path) -> tuple[int, int]:
-    """Return the total and the usable bytes of the volume that `directory` is on."""
-    usage = shutil.disk_usage(directory)
-    return usage.total, usage.free

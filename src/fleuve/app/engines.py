@@ -6,8 +6,11 @@ Above this file nobody knows which pair a broker runs on.
 from __future__ import annotations
 
 import asyncio
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from fleuve.adapters.journal.directory import DataDirectory
 from fleuve.adapters.journal.stats import JournalStats
@@ -48,7 +51,22 @@ class Engine:
     producers: ProducerStore
     brokers: BrokerStore
     journal_stats: JournalStats
-    directory: Path
+    directory: str
+    """Where its data is, as clients are told."""
+    volume_size: Callable[[], tuple[int, int]]
+    """The total and the usable bytes of the volume that the data is on."""
+
+
+class EngineOpener(Protocol):
+    """An engine that can be opened, once."""
+
+    def open(self, loop: asyncio.AbstractEventLoop) -> Engine:
+        """Open it; blocks briefly. Raises FleuveError with one line that says what to do."""
+        ...
+
+    async def close(self) -> None:
+        """Close what is open."""
+        ...
 
 
 class EmbeddedEngine:
@@ -89,7 +107,8 @@ class EmbeddedEngine:
             producers=SqliteProducerStore(database, self._clock),
             brokers=SqliteBrokerStore(database, self._clock),
             journal_stats=store.stats,
-            directory=directory.path,
+            directory=str(directory.path),
+            volume_size=lambda: _volume_size(directory.path),
         )
 
     async def close(self) -> None:
@@ -104,3 +123,8 @@ class EmbeddedEngine:
             finally:
                 if self._directory is not None:
                     self._directory.close()
+
+
+def _volume_size(directory: Path) -> tuple[int, int]:
+    usage = shutil.disk_usage(directory)
+    return usage.total, usage.free

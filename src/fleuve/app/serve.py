@@ -19,6 +19,7 @@ from fleuve.app.listeners import listener_specs
 from fleuve.app.options import Address, ServeOptions, UsageError, is_loopback, parse_http
 from fleuve.app.registry import registry
 from fleuve.app.sources import Settings, SettingsError, read
+from fleuve.app.surroundings import this_machine
 from fleuve.base.log import Logger
 
 STOP_S_MAX = 10.0
@@ -57,7 +58,8 @@ def run(options: ServeOptions) -> int:
     if http is not None and not is_loopback(http.host):
         logger.warning("the HTTP port can be reached from other machines", http=str(http))
     with _data_directory(options, settings) as directory:
-        broker = Broker(table, settings, directory=directory, listeners=specs, http=http, logger=logger)
+        around = this_machine(directory, settings, logger)
+        broker = Broker(table, settings, around=around, listeners=specs, http=http, logger=logger)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(_serve(broker, options, settings, directory, logger))
 

@@ -14,3 +14,6 @@ class InlineOffload:
     async def run(self, work: Callable[[], T], *, size_bytes: int) -> T:
         """Return what `work()` returns, or raise what it raises."""
         return work()
+
+    async def close(self) -> None:
+        """Do nothing: nothing is ever under way."""

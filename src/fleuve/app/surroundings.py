@@ -1,0 +1,83 @@
+"""What a broker stands on: its engine, its clock, chance, threads and listeners. `Broker` runs on any of them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from fleuve.adapters.threads.offload import ThreadOffload
+from fleuve.app.engines import EmbeddedEngine, EngineOpener
+from fleuve.app.sources import Settings
+from fleuve.base.clock import Clock, SystemClock
+from fleuve.base.log import Logger
+from fleuve.kafka.connections import Connections
+from fleuve.kafka.listener import Listener, ListenerAddress
+from fleuve.ports import offload
+
+OFFLOAD_THREADS = 2
+OFFLOAD_QUEUED_MAX = 64
+
+
+class Listening(Protocol):
+    """A listener as a broker sees it."""
+
+    address: ListenerAddress
+    port: int
+    """The bound port, after `bind`."""
+
+    @property
+    def advertised(self) -> tuple[str, int]:
+        """Host and port by which clients reach it; known after `bind`."""
+        ...
+
+    def bind(self) -> None:
+        """Take the port, so that clients queue up until `start`. Raises CannotListen."""
+        ...
+
+    async def start(self, connections: Connections) -> None:
+        """Take connections in."""
+        ...
+
+    def close(self) -> None:
+        """Take no more connections; those that are there go on."""
+        ...
+
+
+class Offload(offload.Offload, Protocol):
+    """An offload that can be closed."""
+
+    async def close(self) -> None:
+        """Wait for the work that is under way; drop what has not begun."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Everything outside of a broker that it depends on, for one run of it."""
+
+    engine: EngineOpener
+    clock: Clock
+    chance: random.Random
+    """The one source of chance for ids of topics, members, sessions and the cluster."""
+    offload: Offload
+    listening: Callable[[ListenerAddress], Listening]
+
+
+def this_machine(directory: Path, settings: Settings, logger: Logger) -> Surroundings:
+    """Return the embedded engine in `directory`, the machine's clock and sockets, and chance that nobody can guess."""
+    clock = SystemClock()
+    return Surroundings(
+        engine=EmbeddedEngine(
+            directory,
+            journal_file_bytes=settings.integer("fleuve.journal.file.bytes"),
+            clock=clock,
+            logger=logger,
+        ),
+        clock=clock,
+        chance=random.SystemRandom(),
+        offload=ThreadOffload(threads=OFFLOAD_THREADS, queued_max=OFFLOAD_QUEUED_MAX),
+        listening=Listener,
+    )
