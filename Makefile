@@ -21,7 +21,7 @@ SEEDS ?= 20000
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help run install install-test test lint types layers generated generate format pytest sabotage compat soak bench docs lock clean
+.PHONY: help run install install-test test lint types layers generated generate format pytest sabotage compat recordings soak bench docs lock clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,9 @@ sabotage: install-test ## Break one line of the code at a time, and see that the
 
 compat: install-test ## Run Apache Kafka's judgement, every client and Kafka's tools (needs Go, Node, Maven and Java 17)
 	cd "$(ROOT)" && $(BIN)/python -m pytest $(WORKERS) -m compat $(PYTEST)
+
+recordings: install-test ## Write down what Apache Kafka answers, for Fleuve to be compared with (TOPICS="fetch", KAFKA=host:port)
+	cd "$(ROOT)" && $(BIN)/python tests/conformance/recorder.py $(if $(KAFKA),--kafka $(KAFKA)) $(TOPICS)
 
 soak: install-test ## The long forms of kills, cuts, simulation and fuzzing (KILLS=1000 CUTS= SEEDS= FUZZ_SECONDS= SEED=7)
 	cd "$(ROOT)" && FLEUVE_SEED=$(SEED) FLEUVE_KILLS=$(KILLS) FLEUVE_CUTS=$(CUTS) FLEUVE_SEEDS=$(SEEDS) \

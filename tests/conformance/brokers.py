@@ -1,0 +1,11 @@
+"""How the brokers are started that are compared: the same settings for both."""
+
+from __future__ import annotations
+
+SETTINGS = {
+    "num.partitions": "1",
+    "offsets.topic.num.partitions": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "100",
+    "group.consumer.min.session.timeout.ms": "1000",
+}

@@ -1,0 +1,87 @@
+"""Compares an answer with the recorded one, field by field."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from conformance.rules import DIRECTORIES, KEYS, WORDS, Symbols, is_near_now, is_size, ordered
+
+Json = Any
+MISSING = "missing"
+"""What stands for an element that one of the two lists does not have."""
+
+
+class Mismatch(NamedTuple):
+    """One field in which the two differ."""
+
+    case: str
+    line: int
+    api: str
+    version: int
+    field: str
+    """Such as `topics[0].partitions[1].error_code`; empty if the two differ in whether there is an answer."""
+    kafka: Json
+    fleuve: Json
+
+    def __str__(self) -> str:
+        where = f"{self.case}:{self.line} {self.api} v{self.version} {self.field or 'answer'}"
+        return f"{where}\n    Kafka  {self.kafka!r}\n    Fleuve {self.fleuve!r}"
+
+
+def compare(api: str, recorded: Json, actual: Json, symbols: Symbols, prefix: str) -> list[tuple[str, Json, Json]]:
+    """Return (field, recorded, actual) of what differs, and bind the symbols seen."""
+    found: list[tuple[str, Json, Json]] = []
+
+    def walked(expected: Json, value: Json, field: str, plain: str) -> None:
+        if isinstance(expected, dict) and isinstance(value, dict):
+            for name in expected | value:
+                inner = f"{field}.{name}" if field else name
+                walked_field(expected, value, name, inner, f"{plain}.{name}" if plain else name)
+        elif isinstance(expected, list) and isinstance(value, list):
+            key = KEYS.get((api, plain))
+            left, right = _by_key(expected, key), _by_key(value, key)
+            for index in left | right:
+                inner = f"{field}[{index}]"
+                if index in left and index in right:
+                    walked(left[index], right[index], inner, f"{plain}[]")
+                else:
+                    found.append((inner, left.get(index, MISSING), right.get(index, MISSING)))
+        elif not _agrees(expected, value, symbols):
+            found.append((field, expected, value))
+
+    def walked_field(expected: Json, value: Json, name: str, field: str, plain: str) -> None:
+        if name in expected and name in value:
+            if name in WORDS:
+                if (expected[name] is None) != (value[name] is None):
+                    found.append((field, expected[name], value[name]))
+            elif name in DIRECTORIES:
+                if not value[name]:
+                    found.append((field, expected[name], value[name]))
+            else:
+                walked(expected[name], value[name], field, plain)
+        else:
+            # What is left out has its default.
+            found.append((field, expected.get(name, "default"), value.get(name, "default")))
+
+    walked(recorded, ordered(api, actual, prefix), "", "")
+    return found
+
+
+def _agrees(expected: Json, value: Json, symbols: Symbols) -> bool:
+    if isinstance(expected, str) and not isinstance(value, (dict, list)):
+        if expected.startswith("$"):
+            return symbols.bind(expected, value)
+        if expected == "*time":
+            return is_near_now(value)
+        if expected == "*size":
+            return is_size(value)
+    return bool(type(expected) is type(value) and expected == value)
+
+
+def _by_key(elements: list[Json], key: str | None) -> dict[Any, Json]:
+    """Return a list's elements by their number, or by the field that tells them apart if they are told apart by it."""
+    if key is not None:
+        keyed = {element.get(key): element for element in elements}
+        if len(keyed) == len(elements) and all(type(one) in {str, int} for one in keyed):
+            return keyed
+    return dict(enumerate(elements))
