@@ -8,6 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Hashes for everything, and wheels only: nothing here needs a compiler.
 PIP_INSTALL := $(PIP) install --quiet --require-hashes --only-binary :all:
 export PATH := $(ROOT)/.kcat/bin:$(PATH)
+COMPAT := $(ROOT)/.compat
 
 DATA_DIR ?= $(ROOT)/fleuve-data
 SERVE ?=
@@ -41,7 +42,7 @@ pytest: install-test ## Run the tests alone (PYTEST="-k fetch")
 sabotage: install-test ## Break one line of the code at a time, and see that the tests notice
 	cd "$(ROOT)" && $(BIN)/python -m pytest $(WORKERS) --dist load -m sabotage $(PYTEST)
 
-compat: install-test ## Run Apache Kafka's judgement, every client and Kafka's tools (needs Go, Node, Maven and Java 17)
+compat: install-test $(COMPAT)/go.stamp ## Run Apache Kafka's judgement, every client and Kafka's tools (needs Go, Node, Maven and Java 17)
 	cd "$(ROOT)" && $(BIN)/python -m pytest $(WORKERS) -m compat $(PYTEST)
 
 recordings: install-test ## Write down what Apache Kafka answers, for Fleuve to be compared with (TOPICS="fetch", KAFKA=host:port)
@@ -75,7 +76,7 @@ bench: $(VENV)/.test.stamp ## Run the benchmarks
 	cd "$(ROOT)" && for benchmark in benchmarks/*.py benchmarks/*/*.py; do $(BIN)/python "$$benchmark" || exit 1; done
 
 clean: ## Remove what the other targets installed; data directories stay
-	rm -rf "$(VENV)" "$(ROOT)/.kcat" "$(ROOT)/.mypy_cache" "$(ROOT)/.ruff_cache" "$(ROOT)/.pytest_cache"
+	rm -rf "$(VENV)" "$(ROOT)/.kcat" "$(COMPAT)" "$(ROOT)/.mypy_cache" "$(ROOT)/.ruff_cache" "$(ROOT)/.pytest_cache"
 
 # The lock files name versions and hashes, and no place to get them from.
 UV_COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
@@ -86,6 +87,16 @@ lock: $(VENV)/.python.stamp ## Lock the newest versions that pyproject.toml allo
 	cd "$(ROOT)" && $(UV_COMPILE) --upgrade pyproject.toml -c requirements/run.txt \
 		--group build --group lint --group test -o requirements/test.txt
 	cd "$(ROOT)" && $(UV_COMPILE) --upgrade --group lock -o requirements/lock.txt
+
+# The programs around clients of other languages.
+need = command -v $(1) > /dev/null || { echo "make compat needs $(2): there is no \`$(1)\` on the PATH" >&2; exit 1; }
+
+GO_CLIENTS := $(ROOT)/tests/clients/go
+$(COMPAT)/go.stamp: $(GO_CLIENTS)/go.mod $(GO_CLIENTS)/go.sum $(wildcard $(GO_CLIENTS)/*/*.go)
+	@$(call need,go,Go 1.26)
+	@mkdir -p "$(COMPAT)"
+	cd "$(GO_CLIENTS)" && GOTOOLCHAIN=local go build -o "$(COMPAT)/" ./...
+	@touch $@
 
 .PHONY: kcat
 kcat:

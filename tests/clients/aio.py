@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from importlib import metadata
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
@@ -17,8 +18,9 @@ from aiokafka.errors import (
     UnknownMemberIdError,
 )
 
-from clients.driver import TIMEOUT_S
+from clients.driver import RUNTIME, TIMEOUT_S
 from clients.records import Delivered, Written
+from clients.shortcomings import EMPTY_RECORDS
 
 T = TypeVar("T")
 
@@ -132,9 +134,11 @@ class AioConsumer:
 class AioDriver:
     """aiokafka."""
 
+    name = "aiokafka"
+    version = metadata.version("aiokafka")
+    runtime = RUNTIME
     codecs = ("none", "gzip", "snappy", "lz4", "zstd")
-    null_header_values = True
-    empty_records = False
+    lacks = {EMPTY_RECORDS: "its producer asks for a key or a value"}
 
     def __init__(self, bootstrap: str) -> None:
         self.bootstrap = bootstrap
@@ -178,6 +182,9 @@ class AioDriver:
                 await producer.stop()
 
         return self.loop.run(produce())
+
+    def auto_create(self) -> Mapping[str, Any]:
+        return {}
 
     def idempotent(self) -> Mapping[str, Any]:
         return {"enable_idempotence": True}

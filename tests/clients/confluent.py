@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import metadata
 from typing import Any
 
 from confluent_kafka import (
@@ -13,10 +14,11 @@ from confluent_kafka import (
     Message,
     Producer,
     TopicPartition,
+    libversion,
 )
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from clients.driver import TIMEOUT_S
+from clients.driver import RUNTIME, TIMEOUT_S
 from clients.records import Delivered, Written
 
 # The group moved on: what was read is someone else's now.
@@ -113,9 +115,11 @@ class ConfluentConsumer:
 class ConfluentDriver:
     """librdkafka through its Python binding."""
 
+    name = "confluent-kafka"
+    version = metadata.version("confluent-kafka")
+    runtime = f"librdkafka {libversion()[0]}, {RUNTIME}"
     codecs = ("none", "gzip", "snappy", "lz4", "zstd")
-    null_header_values = True
-    empty_records = True
+    lacks: Mapping[str, str] = {}
 
     def __init__(self, bootstrap: str) -> None:
         self.bootstrap = bootstrap
@@ -150,6 +154,9 @@ class ConfluentDriver:
         assert producer.flush(TIMEOUT_S) == 0
         assert failures == []
         return [offset for _, offset in sorted(offsets.items()) if offset is not None]
+
+    def auto_create(self) -> Mapping[str, Any]:
+        return {}
 
     def idempotent(self) -> Mapping[str, Any]:
         return {"enable.idempotence": True}

@@ -24,7 +24,13 @@ with warnings.catch_warnings():
 assert kafka.KafkaConsumer, "the test folders have taken the place of kafka-python"
 
 pytest.register_assert_rewrite(
-    "clients.scenarios", "clients.groups", "clients.confluent", "clients.kafka_python", "clients.aio", "clients.kcat"
+    "clients.scenarios",
+    "clients.groups",
+    "clients.remote",
+    "clients.confluent",
+    "clients.kafka_python",
+    "clients.aio",
+    "clients.kcat",
 )
 
 from support.broker_process import BrokerProcess  # noqa: E402

@@ -5,6 +5,7 @@ A driver adds nothing to its client and leaves its settings as they come, except
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -12,6 +13,8 @@ from clients.records import Delivered, Written
 
 TIMEOUT_S = 30.0
 """For one operation of a client: long, since reaching it fails the test."""
+
+RUNTIME = f"Python {platform.python_version()}"
 
 
 class Consumer(Protocol):
@@ -57,18 +60,28 @@ class Driver(Protocol):
     """One client."""
 
     @property
+    def name(self) -> str:
+        """What its users call it."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """The client's own version."""
+        ...
+
+    @property
+    def runtime(self) -> str:
+        """What it runs on: the language, or the library that does the work, with its version."""
+        ...
+
+    @property
     def codecs(self) -> Sequence[str]:
         """Every compression the client has, `none` among them."""
         ...
 
     @property
-    def null_header_values(self) -> bool:
-        """Whether the client can send a header whose value is null."""
-        ...
-
-    @property
-    def empty_records(self) -> bool:
-        """Whether the client can send a record with neither key nor value."""
+    def lacks(self) -> Mapping[str, str]:
+        """What the client cannot do by itself: one of `SHORTCOMINGS`, and why, or what was done instead."""
         ...
 
     def create_topic(self, topic: str, partition_count: int) -> None:
@@ -79,6 +92,10 @@ class Driver(Protocol):
         self, topic: str, records: Iterable[Written], *, codec: str = "none", settings: Mapping[str, Any] | None = None
     ) -> list[int]:
         """Produce in order with one producer, not waiting in between; return the offsets acknowledged."""
+        ...
+
+    def auto_create(self) -> Mapping[str, Any]:
+        """Return the settings that make a producer bring a topic into being by sending to it."""
         ...
 
     def idempotent(self) -> Mapping[str, Any]:

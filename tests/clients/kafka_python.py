@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import metadata
 from typing import Any
 
 from kafka.admin import NewTopic
 from kafka.errors import CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError
 
-from clients.driver import TIMEOUT_S
+from clients.driver import RUNTIME, TIMEOUT_S
 from clients.records import Delivered, Written
+from clients.shortcomings import EMPTY_RECORDS, NULL_HEADER_VALUES
 from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
 
@@ -87,9 +89,14 @@ class KafkaPythonConsumer:
 class KafkaPythonDriver:
     """kafka-python; its producer is idempotent by default."""
 
+    name = "kafka-python"
+    version = metadata.version("kafka-python")
+    runtime = RUNTIME
     codecs = ("none", "gzip", "snappy", "lz4", "zstd")
-    null_header_values = False
-    empty_records = False
+    lacks = {
+        EMPTY_RECORDS: "its producer asks for a key or a value",
+        NULL_HEADER_VALUES: "its producer takes bytes alone",
+    }
 
     def __init__(self, bootstrap: str) -> None:
         self.bootstrap = bootstrap
@@ -122,6 +129,9 @@ class KafkaPythonDriver:
             return [future.get(TIMEOUT_S).offset for future in futures]
         finally:
             producer.close(timeout=TIMEOUT_S)
+
+    def auto_create(self) -> Mapping[str, Any]:
+        return {}
 
     def idempotent(self) -> Mapping[str, Any]:
         return {"enable_idempotence": True}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from random import Random
 from typing import NamedTuple
+
+from clients.shortcomings import EMPTY_RECORDS, NULL_HEADER_VALUES
 
 LARGE_SIZE_BYTES = 900_000
 # Young enough to survive retention, and an hour is more than the records of any test take up.
@@ -40,11 +42,14 @@ class Delivered(NamedTuple):
         return Written(self.partition, self.key, self.value, self.headers, self.timestamp_ms)
 
 
-def of_every_shape(partition_count: int, *, null_header_values: bool, empty_records: bool) -> list[Written]:
-    """Return records with and without keys, values and headers, small and large, in every partition."""
+def of_every_shape(partition_count: int, lacks: Container[str] = ()) -> list[Written]:
+    """Return records with and without keys, values and headers, small and large, in every partition.
+
+    A client that lacks a shape is spared it.
+    """
     random = Random(43)
     headers: Headers = (("trace", b"\x00\xff"), ("trace", b"again"), ("größe", b""))
-    if null_header_values:
+    if NULL_HEADER_VALUES not in lacks:
         headers += (("null", None),)
     shapes: list[tuple[bytes | None, bytes | None, Headers]] = [
         (b"key", b"value", ()),
@@ -56,7 +61,7 @@ def of_every_shape(partition_count: int, *, null_header_values: bool, empty_reco
         (b"compressible", b"fleuve " * (LARGE_SIZE_BYTES // 7), headers),
         (random.randbytes(1_000), random.randbytes(10_000), ()),
     ]
-    if empty_records:
+    if EMPTY_RECORDS not in lacks:
         shapes.append((None, None, ()))
     shapes += [(b"k%d" % index, b"v%d" % index, ()) for index in range(100)]
     return [

@@ -1,0 +1,28 @@
+"""The programs around clients of other languages, where `make compat` builds them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from clients.remote import RemoteDriver
+
+_BUILT = Path(__file__).parent.parent.parent / ".compat"
+
+
+class GoDriver(RemoteDriver):
+    """A client in Go."""
+
+    def __init__(self, program: str, bootstrap: str) -> None:
+        path = _BUILT / program
+        if not path.exists():
+            pytest.fail(f"{path.name} is not built (`make compat` does it)")
+        super().__init__([str(path)], bootstrap)
+
+
+class FranzGoDriver(GoDriver):
+    """franz-go."""
+
+    def __init__(self, bootstrap: str) -> None:
+        super().__init__("franz-go", bootstrap)

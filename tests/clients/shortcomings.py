@@ -1,0 +1,8 @@
+"""What a client may lack. A scenario leaves it out, or goes another way, and the table of clients is marked so."""
+
+from __future__ import annotations
+
+NULL_HEADER_VALUES = "null header values"
+EMPTY_RECORDS = "records with neither key nor value"
+STATIC_MEMBERS = "static members"
+SHORTCOMINGS = (NULL_HEADER_VALUES, EMPTY_RECORDS, STATIC_MEMBERS)
