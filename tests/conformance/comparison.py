@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 from conformance.rules import DIRECTORIES, KEYS, WORDS, Symbols, is_near_now, is_size, ordered
 
 Json = Any
-MISSING = "missing"
-"""What stands for an element that one of the two lists does not have."""
+PARAGRAPHS_MAX = 100
+_WORDS = "a message in words"
+SHORT = 300
+MISSING, DEFAULT = "missing", "default"
+"""What stands for an element that one of the two lists does not have, and for a field that one of them leaves out."""
+
+
+Found = tuple[str, Json, Json]
+"""A field, what Kafka has there, and what Fleuve has."""
 
 
 class Mismatch(NamedTuple):
@@ -23,14 +31,33 @@ class Mismatch(NamedTuple):
     kafka: Json
     fleuve: Json
 
-    def __str__(self) -> str:
-        where = f"{self.case}:{self.line} {self.api} v{self.version} {self.field or 'answer'}"
-        return f"{where}\n    Kafka  {self.kafka!r}\n    Fleuve {self.fleuve!r}"
+
+def summary(mismatches: list[Mismatch]) -> str:
+    """Return mismatches for people: those that differ in the line and the version alone in one paragraph."""
+    groups: dict[tuple[str, ...], list[Mismatch]] = {}
+    for one in mismatches:
+        field = re.sub(r"\[[^]]*\]", "[]", one.field) or "answer"
+        words = field.rpartition(".")[2] in WORDS
+        shown = [
+            _WORDS if words and isinstance(value, str) and value != DEFAULT else _short(value) for value in one[-2:]
+        ]
+        groups.setdefault((one.case, one.api, field, *shown), []).append(one)
+    paragraphs = [
+        f"{case}: {api} {field}\n    Kafka  {kafka}\n    Fleuve {fleuve}\n"
+        f"    lines {' '.join(f'{one.line}(v{one.version})' for one in found[:12])}{' …' if found[12:] else ''}"
+        for (case, api, field, kafka, fleuve), found in groups.items()
+    ]
+    return "\n".join(["", *paragraphs[:PARAGRAPHS_MAX], f"{len(mismatches)} fields in {len(paragraphs)} kinds"])
 
 
-def compare(api: str, recorded: Json, actual: Json, symbols: Symbols, prefix: str) -> list[tuple[str, Json, Json]]:
+def _short(value: Json) -> str:
+    text = repr(value)
+    return text if len(text) <= SHORT else f"{text[:SHORT]}…"
+
+
+def compare(api: str, recorded: Json, actual: Json, symbols: Symbols, prefix: str) -> list[Found]:
     """Return (field, recorded, actual) of what differs, and bind the symbols seen."""
-    found: list[tuple[str, Json, Json]] = []
+    found: list[Found] = []
 
     def walked(expected: Json, value: Json, field: str, plain: str) -> None:
         if isinstance(expected, dict) and isinstance(value, dict):
@@ -61,9 +88,9 @@ def compare(api: str, recorded: Json, actual: Json, symbols: Symbols, prefix: st
                 walked(expected[name], value[name], field, plain)
         else:
             # What is left out has its default.
-            found.append((field, expected.get(name, "default"), value.get(name, "default")))
+            found.append((field, expected.get(name, DEFAULT), value.get(name, DEFAULT)))
 
-    walked(recorded, ordered(api, actual, prefix), "", "")
+    walked(recorded, ordered(api, actual, prefix, symbols), "", "")
     return found
 
 
@@ -81,7 +108,7 @@ def _agrees(expected: Json, value: Json, symbols: Symbols) -> bool:
 def _by_key(elements: list[Json], key: str | None) -> dict[Any, Json]:
     """Return a list's elements by their number, or by the field that tells them apart if they are told apart by it."""
     if key is not None:
-        keyed = {element.get(key): element for element in elements}
-        if len(keyed) == len(elements) and all(type(one) in {str, int} for one in keyed):
+        keyed = {element.get(key, 0): element for element in elements}
+        if len(keyed) == len(elements):
             return keyed
     return dict(enumerate(elements))

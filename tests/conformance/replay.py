@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.comparison import Mismatch, compare
+from conformance.comparison import Found, Mismatch, compare
 from conformance.messages import answer_fields, bytes_of, codec, request_of
 from conformance.recording import Event, Recorded
 from conformance.rules import Symbols, sent_request
@@ -105,7 +105,7 @@ class Replay:
         self.compared += 1
         if event.kind == _END:
             if frame is not None:
-                self._differs(line, event, "", _END, self._answer(line, frame))
+                self._answers_instead(line, event, _END, frame)
             return
         if frame is None:
             self._differs(line, event, "", event.content, _END)
@@ -127,9 +127,7 @@ class Replay:
         for name, kafka, fleuve in found:
             self._mismatch(asked, event, name, kafka, fleuve)
 
-    def _compared(
-        self, line: _Line, event: Event, asked: Event, frame: bytes
-    ) -> tuple[list[tuple[str, Any, Any]], Symbols]:
+    def _compared(self, line: _Line, event: Event, asked: Event, frame: bytes) -> tuple[list[Found], Symbols]:
         """Return what differs, and the symbols as they are when the answer was believed."""
         tried = self._symbols.copy()
         answer = self._answer(line, frame)
@@ -142,7 +140,10 @@ class Replay:
             frame = line.wire.receive(SILENCE_S)
         except TimeoutError:
             return
-        self._differs(line, event, "", _NOTHING, _END if frame is None else self._answer(line, frame))
+        if frame is None:
+            self._differs(line, event, "", _NOTHING, _END)
+        else:
+            self._answers_instead(line, event, _NOTHING, frame)
 
     def _answer(self, line: _Line, frame: bytes) -> Any:
         event, expected = line.sent.popleft()
@@ -156,6 +157,10 @@ class Replay:
             return answer_fields(api.decode_response(view, at, answer_version(api, event.version)))
         except (DecodeError, ValueError):
             return _UNREADABLE
+
+    def _answers_instead(self, line: _Line, event: Event, kafka: str, frame: bytes) -> None:
+        asked = line.sent[0][0] if line.sent else event
+        self._mismatch(asked, event, "", kafka, self._answer(line, frame) if line.sent else frame.hex())
 
     def _differs(self, line: _Line, event: Event, field_name: str, kafka: Any, fleuve: Any) -> None:
         self._mismatch(line.sent[0][0] if line.sent else event, event, field_name, kafka, fleuve)

@@ -48,6 +48,14 @@ DIRECTORIES = frozenset({"log_dir"})
 WORDS = frozenset({"error_message", "error_string", "batch_index_error_message", "documentation"})
 
 KEYS: dict[tuple[str, str], str] = {
+    ("Produce", "responses"): "name",
+    ("Produce", "responses[].partition_responses"): "index",
+    ("ListOffsets", "topics"): "name",
+    ("ListOffsets", "topics[].partitions"): "partition_index",
+    ("OffsetForLeaderEpoch", "topics"): "topic",
+    ("OffsetForLeaderEpoch", "topics[].partitions"): "partition",
+    ("DeleteRecords", "topics"): "name",
+    ("DeleteRecords", "topics[].partitions"): "partition_index",
     ("ApiVersions", "api_keys"): "api_key",
     ("ApiVersions", "supported_features"): "name",
     ("ApiVersions", "finalized_features"): "name",
@@ -61,7 +69,7 @@ KEYS: dict[tuple[str, str], str] = {
     ("JoinGroup", "members"): "metadata",
     ("DescribeGroups", "groups[].members"): "member_metadata",
 }
-"""Lists without an order, and the field that tells their elements apart."""
+"""Lists without an order, and the field that tells their elements apart; where all lack it, it is the topic id."""
 MINE = {
     ("Metadata", "topics"): "name",
     ("DescribeLogDirs", "results[].topics"): "name",
@@ -113,7 +121,7 @@ class Symbols:
                 text = text.replace(value, name)
             elif name.startswith(("$producer", "$port")):
                 text = re.sub(rf"(?<![0-9]){value}(?![0-9])", name, text)
-        return re.sub(r"\b\d{13}\b", "*time", text)
+        return re.sub(r"\b\d{13,}\b", "*time", text)
 
 
 def is_near_now(value: Any) -> bool:
@@ -126,8 +134,14 @@ def is_size(value: Any) -> bool:
     return type(value) is int and value >= 0
 
 
-def ordered(api: str, answer: Json, prefix: str) -> Json:
+def ordered(api: str, answer: Json, prefix: str, symbols: Symbols) -> Json:
     """Return an answer with its unordered lists sorted, and only the case's own part of lists of all there is."""
+
+    def place(element: Json, key: str) -> tuple[bool, Any]:
+        value = element.get(key)
+        if value is None and "topic_id" in element:
+            value = symbols.known("topic", element["topic_id"])
+        return isinstance(value, str), value or 0
 
     def walked(value: Json, path: str) -> Json:
         if isinstance(value, dict):
@@ -137,7 +151,7 @@ def ordered(api: str, answer: Json, prefix: str) -> Json:
         if own := MINE.get((api, path)):
             value = [element for element in value if (element.get(own) or prefix).startswith(prefix)]
         if key := KEYS.get((api, path)):
-            value = sorted(value, key=lambda element: (isinstance(element.get(key), str), element.get(key) or 0))
+            value = sorted(value, key=lambda element: place(element, key))
         return [walked(element, f"{path}[]") for element in value]
 
     return walked(answer, "")

@@ -40,7 +40,7 @@ from conformance.recording import Event, Recorded
 from conformance.rules import Symbols, ordered, recorded_answer, recorded_request
 from conformance.wire import Address, Wire, split_answer
 from fleuve.wire.apis import APIS
-from fleuve.wire.generated import create_topics, metadata
+from fleuve.wire.generated import create_topics, list_offsets, metadata
 
 ANSWER_TIMEOUT_S = 30.0
 SILENCE_S = 2.0
@@ -130,6 +130,14 @@ class Kafka:
             )
 
         answer = self._first.until(metadata, asked, 12, is_led)
+        # Kafka tells of a leader before it leads.
+        ends = [list_offsets.ListOffsetsPartition(partition_index=index, timestamp=-1) for index in range(partitions)]
+        lookup = list_offsets.ListOffsetsRequest(
+            replica_id=-1, topics=[list_offsets.ListOffsetsTopic(name=wanted.name, partitions=ends)]
+        )
+        self._first.until(
+            list_offsets, lookup, 4, lambda found: not any(one.error_code for one in found.topics[0].partitions)
+        )
         return Topic(wanted.name, answer.topics[0].topic_id)
 
     def record(self, event: Event) -> None:
@@ -252,7 +260,7 @@ class Connection:
         return sent.codec.decode_response(view, at, answer_version(sent.codec, sent.version))
 
     def _fields(self, codec: Any, answer: Any) -> Any:
-        fields = ordered(api_name(codec), answer_fields(answer), self._kafka.prefix)
+        fields = ordered(api_name(codec), answer_fields(answer), self._kafka.prefix, self._kafka.symbols)
         return recorded_answer(fields, self._kafka.symbols, self._kafka.literals)
 
 

@@ -15,7 +15,7 @@ NOT_YET = {
     "AlterConfigs", "CreatePartitions", "DeleteGroups", "DeleteTopics", "DescribeConfigs", "DescribeGroups",
     "Heartbeat", "IncrementalAlterConfigs", "JoinGroup", "LeaveGroup", "ListConfigResources", "ListGroups",
     "OffsetCommit", "OffsetDelete", "OffsetFetch", "SyncGroup", "CreateTopics",
-    "Produce", "Fetch", "ListOffsets", "Metadata", "FindCoordinator", "ApiVersions", "DeleteRecords", "InitProducerId",
+    "Fetch", "ListOffsets", "Metadata", "FindCoordinator", "ApiVersions", "DeleteRecords", "InitProducerId",
     "DescribeLogDirs", "DescribeCluster", "DescribeTopicPartitions",
 }  # fmt: skip
 """APIs whose cases are still to be written."""

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from conformance.brokers import SETTINGS
+from conformance.comparison import summary
 from conformance.differences import PAGE, declared, judge
 from conformance.recorder import topics
 from conformance.recording import RECORDINGS, read
@@ -22,7 +23,7 @@ def test_fleuve_answers_as_kafka_does(topic, tmp_path, record_property):
     undeclared, idle = judge(topic, mismatches, declared())
     compared = sum(replay.compared for replay in replays)
     record_property("ran", f"{compared} answers in {len(replays)} cases, {len(mismatches)} fields different on purpose")
-    assert not undeclared, "\n" + "\n".join(map(str, undeclared[:100])) + f"\n({len(undeclared)} in all)"
+    assert not undeclared, summary(undeclared)
     assert not idle, "declared, and not so any more:\n" + "\n".join(idle)
 
 

@@ -196,3 +196,25 @@ async def test_errors_are_counted_by_code():
         assert edge.stats.errors == {("Produce", "UNKNOWN_TOPIC_OR_PARTITION"): 1}
         assert edge.stats.requests["Produce"] == 1
         assert sum(edge.stats.latencies["Produce"].counts) == 1
+
+
+async def test_a_partition_that_is_not_there_is_unknown_even_where_the_acks_are_wrong():
+    async with running_edge() as edge:
+        topic = await edge.topic("t")
+        request = produce_request(batch(b"a"), topic)
+        request.acks = 2
+        other = produce.PartitionProduceData(index=9, records=batch(b"a"))
+        request.topic_data[0].partition_data.append(other)
+        client = await edge.connect()
+        answers = (await client.call(produce, request, API.version_max)).responses[0].partition_responses
+        codes = [ErrorCode.INVALID_REQUIRED_ACKS, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION]
+        assert [answer.error_code for answer in answers] == codes
+
+
+async def test_a_topic_without_partitions_is_not_answered():
+    async with running_edge() as edge:
+        topic = await edge.topic("t")
+        request = produce_request(batch(b"a"), topic)
+        request.topic_data[0].partition_data.clear()
+        client = await edge.connect()
+        assert (await client.call(produce, request, API.version_max)).responses == []

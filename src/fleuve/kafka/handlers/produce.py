@@ -4,6 +4,7 @@ Behaviour:
 * Each partition of a request stands for itself: one that is refused does not stop the others.
 * The answer comes when every partition's batch is as durable as its topic promises; acks 1 and all are the same.
 * acks=0: no answer; if something was refused, the connection is closed, which is all the client can notice.
+* A topic without partitions in the request is not in the answer.
 * Unknown topic: UNKNOWN_TOPIC_OR_PARTITION, by id UNKNOWN_TOPIC_ID. Internal topics: INVALID_TOPIC_EXCEPTION.
 * Requests of one connection overlap; answers keep their order.
 * The time-out bounds the wait for room in the produce buffer and for the flush: REQUEST_TIMED_OUT, whatever comes
@@ -18,15 +19,17 @@ Versions:
 * v13: topic ids instead of names (KIP-516)
 * 0-2 are advertised and not served: librdkafka before 2.11.1 disables compression otherwise (KAFKA-18659)
 
-Differs from Apache Kafka: no transactions, so a transactional id is refused with
-TRANSACTIONAL_ID_AUTHORIZATION_FAILED, as is, alone, a transactional batch without one (Kafka: its whole request); one
-batch for each partition in every version, as Kafka wants it since v3; min.insync.replicas never refuses; no quota, so
-throttle time is always 0. Every refused batch gets a message, and −1 as log start offset (Kafka tells the log start
-with some errors). No records at all (null) are INVALID_RECORD (Kafka never answers). A partition that is in a request
-twice gets both batches, in order (Kafka: the last one). An unknown codec is UNSUPPORTED_COMPRESSION_TYPE (Kafka:
-UNKNOWN_SERVER_ERROR); a batch that says it has the log's append time is INVALID_TIMESTAMP (Kafka: rewritten); a
-producer id with a negative epoch INVALID_RECORD (Kafka: taken). A duplicate has an append time only where the topic's
-timestamps are append times (Kafka: always the batch's largest timestamp).
+Differs from Apache Kafka: no transactions, so a transactional id is refused with TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+as is, alone, a transactional batch without one (Kafka: its whole request); one batch for each partition in every
+version, as Kafka wants it since v3; min.insync.replicas never refuses; no quota, so throttle time is always 0. Every
+refused batch gets a message, and −1 as log start offset (Kafka tells the log start with some errors). A batch whose
+size or format cannot be is CORRUPT_MESSAGE for its own partition (Kafka: for the whole request); one that is
+transactional without a producer id INVALID_RECORD; records whose timestamps are out of bounds are not named one by one
+(Kafka names them, with INVALID_TIMESTAMP). No records at all (null) are INVALID_RECORD (Kafka never answers). A
+partition that is in a request twice gets both batches, in order (Kafka: the last one). An unknown codec is
+UNSUPPORTED_COMPRESSION_TYPE (Kafka: UNKNOWN_SERVER_ERROR); a batch that says it has the log's append time is
+INVALID_TIMESTAMP (Kafka: rewritten); a producer id with a negative epoch INVALID_RECORD (Kafka: taken). A duplicate has
+an append time only where the topic's timestamps are append times (Kafka: always the batch's largest timestamp).
 
 This handler is synchronous up to the log, which copies the batches: the bytes of a request are not needed after
 `begin`. `Pending` is the request while its batches are on their way, and knows how it will be answered.
@@ -147,7 +150,7 @@ class Handler:
                 partition.records = None
                 if type(found) is Refused:
                     pending.fail(slot, found)
-                elif refusal is not None:
+                elif refusal is not None and 0 <= partition.index < len(found.partition_ids):  # type: ignore[union-attr]
                     pending.fail(slot, refusal)
                 else:
                     self._append_one(pending, slot, found, partition.index, records, checked)  # type: ignore[arg-type]
@@ -253,7 +256,10 @@ class Handler:
                     )
                 else:
                     partitions.append(self._failed(partition.index, result))  # type: ignore[arg-type]
-            topics.append(TopicProduceResponse(name=data.name, topic_id=data.topic_id, partition_responses=partitions))
+            if partitions:
+                topics.append(
+                    TopicProduceResponse(name=data.name, topic_id=data.topic_id, partition_responses=partitions)
+                )
         return _encode(ProduceResponse(responses=topics), version)
 
     def was_refused(self, pending: Pending) -> bool:
