@@ -138,33 +138,48 @@ def uvarint(value: int) -> bytes:
 
 
 def compact_string(text: str) -> bytes:
-    """Return a string with its compact length."""
+    """Return a string with its compact length; what is too long is cut."""
     raw = text.encode()
     size = len(raw) + 1
-    return (UVARINT[size] if size < 128 else uvarint(size)) + raw
+    return UVARINT[size] + raw if size < 128 else _long_compact_string(raw)
 
 
 def compact_nullable_string(text: str | None) -> bytes:
-    """Return a string with its compact length, or null."""
+    """Return a string with its compact length, or null; what is too long is cut."""
     if text is None:
         return b"\x00"
     raw = text.encode()
     size = len(raw) + 1
-    return (UVARINT[size] if size < 128 else uvarint(size)) + raw
+    return UVARINT[size] + raw if size < 128 else _long_compact_string(raw)
+
+
+def _long_compact_string(raw: bytes) -> bytes:
+    raw = _cut(raw)
+    return uvarint(len(raw) + 1) + raw
 
 
 def string(text: str) -> bytes:
-    """Return a string with its 16-bit length."""
+    """Return a string with its 16-bit length; what is too long is cut."""
     raw = text.encode()
+    if len(raw) > STRING_SIZE_BYTES_MAX:
+        raw = _cut(raw)
     return _write_size16(len(raw)) + raw
 
 
 def nullable_string(text: str | None) -> bytes:
-    """Return a string with its 16-bit length, or null."""
-    if text is None:
-        return NULL_STRING
-    raw = text.encode()
-    return _write_size16(len(raw)) + raw
+    """Return a string with its 16-bit length, or null; what is too long is cut."""
+    return NULL_STRING if text is None else string(text)
+
+
+def _cut(raw: bytes) -> bytes:
+    """Return as much of a string as the protocol can carry, in whole characters.
+
+    Bytes that are no UTF-8 grow threefold when they are read, and what names a client's string, such as an error
+    message or a list of all groups, grows with it: neither may keep an answer from being written.
+    """
+    if len(raw) <= STRING_SIZE_BYTES_MAX:
+        return raw
+    return raw[:STRING_SIZE_BYTES_MAX].decode(errors="ignore").encode()
 
 
 def compact_bytes(raw: Buffer) -> bytes:
