@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 
 import pytest
 
 from fleuve.adapters.memory.offload import InlineOffload
 from fleuve.adapters.threads.offload import ThreadOffload
+from fleuve.records.errors import CorruptRecord
 
 LARGE = 1 << 20
 
@@ -32,6 +35,31 @@ async def test_work_raises_what_it_raises(offload):
     with pytest.raises(ZeroDivisionError):
         await offload.run(lambda: 1 // 0, size_bytes=LARGE)
     assert await offload.run(lambda: 42, size_bytes=LARGE) == 42
+
+
+async def test_an_error_keeps_nothing_alive_that_the_work_had():
+    class Buffer(bytearray):
+        pass
+
+    held = []
+
+    def work() -> None:
+        buffer = Buffer(10)
+        held.append(weakref.ref(buffer))
+        try:
+            raise ValueError("what the library says")
+        except ValueError as error:
+            raise CorruptRecord("what it means") from error
+
+    threads = ThreadOffload(threads=1, queued_max=1)
+    gc.disable()
+    try:
+        with pytest.raises(CorruptRecord, match="what it means"):
+            await threads.run(work, size_bytes=LARGE)
+        assert held[0]() is None
+    finally:
+        gc.enable()
+        await threads.close()
 
 
 async def test_more_work_than_places_is_all_done(offload):

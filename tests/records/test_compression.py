@@ -97,7 +97,8 @@ def test_a_bomb_is_refused_within_bounded_memory(code):
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 3 * MIB + len(bomb) // 100
+    # One buffer at a time: a larger one is taken when the smaller one is gone.
+    assert peak < MIB + MIB // 8 + len(bomb) // 100
 
 
 def test_a_snappy_block_that_claims_gigabytes_is_refused_before_allocation():

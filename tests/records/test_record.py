@@ -165,11 +165,21 @@ def test_garbage_never_raises_anything_but_our_errors(payload, records_count, co
 
 def test_records_without_a_key_are_named():
     mixed = built([Record(i, 0, key, b"v") for i, key in enumerate([b"k", None, b"", None])])
-    assert keyless_records(mixed, size_bytes_max=SIZE_BYTES_MAX) == [1, 3]
+    assert keyless_records(mixed, size_bytes_max=SIZE_BYTES_MAX) == (2, [1, 3])
     with pytest.raises(InvalidRecord) as refused:
         check_keys(mixed, size_bytes_max=SIZE_BYTES_MAX)
     assert [record.batch_index for record in refused.value.records] == [1, 3]
     check_keys(batch(b"a", key=b"k"), size_bytes_max=SIZE_BYTES_MAX)
+
+
+def test_of_very_many_records_without_a_key_the_first_are_named():
+    # A kilobyte of zstd may hold them.
+    many = built([Record(index, 0, None, None) for index in range(5000)], compression=Compression.ZSTD)
+    count, first = keyless_records(many, size_bytes_max=SIZE_BYTES_MAX)
+    assert (count, first) == (5000, list(range(100)))
+    with pytest.raises(InvalidRecord, match="5000 records") as refused:
+        check_keys(many, size_bytes_max=SIZE_BYTES_MAX)
+    assert len(refused.value.records) == 100
 
 
 @pytest.mark.parametrize("code", Compression)

@@ -106,6 +106,8 @@ def _grow(into: Callable[[Buffer, bytearray], int], payload: Buffer, size_bytes_
             if size_bytes >= size_bytes_max:
                 raise _too_large(size_bytes_max) from error
             size_bytes = min(size_bytes_max, _GUESS_FACTOR * size_bytes)
+            # Not beside the next one: the limit is one for all that is held.
+            del output
         else:
             return memoryview(output)[:written]
 

@@ -14,6 +14,7 @@ loop when a batch is large. Batches here are whole and were checked (`batch.chec
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final, NamedTuple, NoReturn
 
 from fleuve.records import batch as layout
@@ -111,23 +112,23 @@ def decode(batch: Buffer, *, size_bytes_max: int) -> Iterator[Record]:
         yield Record(offset_delta, timestamp_delta, key, value, headers)
 
 
-def keyless_records(batch: Buffer, *, size_bytes_max: int) -> list[int]:
-    """Return the indexes in the batch of the records without a key. Raises CorruptRecord."""
+def keyless_records(batch: Buffer, *, size_bytes_max: int) -> tuple[int, list[int]]:
+    """Return how many records of the batch have no key, and the indexes of the first ones. Raises CorruptRecord."""
     header = read_header(memoryview(batch))
     payload = payload_of(batch, header, size_bytes_max=size_bytes_max)
-    return [index for index, span in enumerate(spans(payload, header)) if span[2] < 0]
+    keyless = (index for index, span in enumerate(spans(payload, header)) if span[2] < 0)
+    first = list(islice(keyless, _RECORD_ERRORS_MAX))
+    # A few bytes can become millions of records: they are counted, not listed.
+    return len(first) + sum(1 for _ in keyless), first
 
 
 def check_keys(batch: Buffer, *, size_bytes_max: int) -> None:
     """Check that each record has a key, as a compacted topic wants it. Raises InvalidRecord, naming the records."""
-    keyless = keyless_records(batch, size_bytes_max=size_bytes_max)
-    if keyless:
+    count, first = keyless_records(batch, size_bytes_max=size_bytes_max)
+    if count:
         raise InvalidRecord(
-            f"{len(keyless)} records of the batch have no key, which a compacted topic cannot accept",
-            [
-                RecordError(index, "Compacted topic cannot accept message without key")
-                for index in keyless[:_RECORD_ERRORS_MAX]
-            ],
+            f"{count} records of the batch have no key, which a compacted topic cannot accept",
+            [RecordError(index, "Compacted topic cannot accept message without key") for index in first],
         )
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
+from fleuve.base.errors import FleuveError
+
 T = TypeVar("T")
 
 INLINE_SIZE_BYTES_MAX: Final = 64 * 1024
@@ -34,7 +36,7 @@ class ThreadOffload:
         loop = asyncio.get_running_loop()
         await self._places.acquire()
         try:
-            future = self._executor.submit(work)
+            future = self._executor.submit(_frameless, work)
         except RuntimeError:
             self._places.release()
             raise
@@ -50,3 +52,18 @@ class ThreadOffload:
     async def close(self) -> None:
         """Wait for the work that is under way; drop what has not begun: its callers are cancelled."""
         await asyncio.to_thread(self._executor.shutdown, cancel_futures=True)
+
+
+def _frameless(work: Callable[[], T]) -> T:
+    """Do the work; of an error that was raised on purpose, keep no frame.
+
+    Frames hold what was worked with, which may be much, until whoever waits for the error has forgotten it.
+    """
+    try:
+        return work()
+    except FleuveError as error:
+        link: BaseException | None = error
+        while link is not None:
+            link.__traceback__ = None
+            link = link.__cause__ or link.__context__
+        raise
