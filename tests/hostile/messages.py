@@ -116,6 +116,7 @@ class Writer:
         self._world = world
         self._compact = compact
         self._lies = lies
+        self._is_large = False
 
     def message(self, fields: tuple[Field, ...]) -> bytes:
         """Return a structure."""
@@ -144,7 +145,7 @@ class Writer:
             case "float64":
                 return struct.pack(">d", chance.choice((0.0, -1.0, 1e308, float("nan"), float("inf"))))
             case "uuid":
-                return self._world.topic_id(chance, odd=self._lie()).bytes
+                return self._world.topic_id(field.owner, chance, odd=self._lie()).bytes
             case "string":
                 return self._string(field)
             case "bytes" | "records":
@@ -182,11 +183,12 @@ class Writer:
         chance = self._chance
         if field.nullable and chance.random() < 0.2:
             return self._length(None, "i")
-        count = chance.choice((0, 1, 1, 1, 2, 3))
-        if self._lie():
-            # Of the cheap ones very many, as far as the schema goes.
+        count, element = chance.choice((0, 1, 1, 1, 2, 3)), dataclasses.replace(field, is_array=False, nullable=False)
+        if not self._is_large and self._lie():
+            # Very many of one and the same, once.
+            self._is_large = True
             count = chance.choice((0, 10, 100)) if field.fields else chance.choice((1000, 5000))
-        element = dataclasses.replace(field, is_array=False, nullable=False)
+            return self._length(count, "i") + self._single(element) * count
         return self._length(count, "i") + b"".join(self._single(element) for _ in range(count))
 
     def _length(self, length: int | None, code: str) -> bytes:
@@ -220,7 +222,7 @@ class Writer:
                 lambda: sections.append((chance.randrange(1 << 31), bytes(chance.randrange(300)))),
                 lambda: sections.extend(list(sections)),
                 lambda: sections.extend((tag, b"") for tag in range(200)),
-                lambda: sections.append((0, self._tags([]) * 50)),
+                lambda: sections.append((0, b"\x01\x00\x00" * 50)),
             ]
             chance.choice(odd)()
             count = len(sections)

@@ -15,7 +15,16 @@ TOPICS = {
     "fuzz-stamped": {"message.timestamp.type": "LogAppendTime"},
 }
 GROUP = "fuzz-group"
-CONFIGS = ("retention.ms", "max.message.bytes", "cleanup.policy", "flush.messages", "segment.bytes", "no.such.config")
+CONFIGS = (
+    "log.retention.ms",
+    "message.max.bytes",
+    "retention.ms",
+    "max.message.bytes",
+    "cleanup.policy",
+    "flush.messages",
+    "segment.bytes",
+    "no.such.config",
+)
 _SMALL = (0, 0, 1, 2, 3, -1)
 _WIDE = (0, 1, -1, 2, 100, (1 << 31) - 1, -(1 << 31))
 
@@ -72,8 +81,9 @@ class World:
         request = fetch.FetchRequest(max_wait_ms=0, min_bytes=0, session_id=0, session_epoch=0, topics=wanted)
         return int(client.call(fetch, request, FETCH_VERSION).session_id)
 
-    def topic_id(self, chance: Random, *, odd: bool) -> uuid.UUID:
-        """Return the id of a topic, or of none."""
+    def topic_id(self, owner: str, chance: Random, *, odd: bool) -> uuid.UUID:
+        """Return the id of a topic, or of none; of none where it would be deleted."""
+        odd = odd or owner.startswith("DeleteTopic")
         return uuid.UUID(int=chance.choice((0, 1, (1 << 128) - 1))) if odd else chance.choice(self.topic_ids)
 
     def text(self, owner: str, name: str, chance: Random) -> str:
@@ -101,7 +111,9 @@ class World:
                 return f"fuzz-new-{chance.randrange(20)}"
             case "name" | "topic_names" if owner.startswith("DeleteTopic"):
                 return f"fuzz-new-{chance.randrange(20)}"
-            case "name" | "topic" | "topic_name" | "topic_names" | "resource_name":
+            case "resource_name":
+                return chance.choice((*TOPICS, "no-such-topic", "", "0", "1"))
+            case "name" | "topic" | "topic_name" | "topic_names":
                 return chance.choice((*TOPICS, "no-such-topic"))
         return chance.choice(("", "a", "some text"))
 

@@ -35,6 +35,7 @@ PRODUCE_VERSION = 9
 FETCH_VERSION = 12
 """The newest with topic names."""
 RECORD_BYTES_MAX = 1 << 26
+LATEST, EARLIEST = -1, -2
 
 Address = tuple[str, int]
 Stored = tuple[int, bytes]
@@ -164,10 +165,17 @@ class Client:
         for answer in self.call(produce, request, PRODUCE_VERSION).responses[0].partition_responses:
             _raise_if_refused(answer.error_code, answer.error_message)
 
+    def start_offset(self, topic: str, partition: int) -> int:
+        """Return the offset that the log starts at. Raises RefusedError."""
+        return self._offset(topic, partition, EARLIEST)
+
     def end_offset(self, topic: str, partition: int) -> int:
         """Return the high watermark. Raises RefusedError."""
+        return self._offset(topic, partition, LATEST)
+
+    def _offset(self, topic: str, partition: int, timestamp: int) -> int:
         wanted = list_offsets.ListOffsetsTopic(
-            name=topic, partitions=[list_offsets.ListOffsetsPartition(partition_index=partition, timestamp=-1)]
+            name=topic, partitions=[list_offsets.ListOffsetsPartition(partition_index=partition, timestamp=timestamp)]
         )
         response = self.call(list_offsets, list_offsets.ListOffsetsRequest(replica_id=-1, topics=[wanted]), 5)
         answer = response.topics[0].partitions[0]
