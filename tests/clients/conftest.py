@@ -39,15 +39,19 @@ OTHER_BROKER = os.environ.get("FLEUVE_TEST_BOOTSTRAP")
 # Kafka's 3 s are for users; one test keeps them.
 QUICK_GROUPS = {"KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0"}
 
+# For a whole test, which may be a dozen operations of a client.
+SCENARIO_TIMEOUT_S = 300
+
 _numbers = itertools.count()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything in this folder."""
+    """Mark everything in this folder. A group takes its time: some clients wait ten seconds for a fetch to end."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.clients)
+            item.add_marker(pytest.mark.timeout(SCENARIO_TIMEOUT_S))
 
 
 @pytest.fixture(scope="session")

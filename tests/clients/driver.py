@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from clients.records import Delivered, Written
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 """For one operation of a client: long, since reaching it fails the test."""
 
 RUNTIME = f"Python {platform.python_version()}"
@@ -81,7 +81,7 @@ class Driver(Protocol):
 
     @property
     def lacks(self) -> Mapping[str, str]:
-        """What the client cannot do by itself: one of `SHORTCOMINGS`, and why, or what was done instead."""
+        """What the client cannot do by itself: one of `clients.shortcomings`, and why, or what was done instead."""
         ...
 
     def create_topic(self, topic: str, partition_count: int) -> None:

@@ -26,3 +26,17 @@ class FranzGoDriver(GoDriver):
 
     def __init__(self, bootstrap: str) -> None:
         super().__init__("franz-go", bootstrap)
+
+
+class SaramaDriver(GoDriver):
+    """sarama."""
+
+    def __init__(self, bootstrap: str) -> None:
+        super().__init__("sarama", bootstrap)
+
+
+class KafkaGoDriver(GoDriver):
+    """kafka-go."""
+
+    def __init__(self, bootstrap: str) -> None:
+        super().__init__("kafka-go", bootstrap)

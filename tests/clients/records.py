@@ -71,6 +71,12 @@ def of_every_shape(partition_count: int, lacks: Container[str] = ()) -> list[Wri
     ]
 
 
+def without_empty_values(record: Written) -> Written:
+    """Return the record as a client delivers it that tells no empty value from null."""
+    headers = tuple((name, value or None) for name, value in record.headers)
+    return record._replace(key=record.key or None, value=record.value or None, headers=headers)
+
+
 def numbered(count: int, partition_count: int, *, start: int = 0) -> list[Written]:
     """Return small records, spread over the partitions, their number as the value, a second apart."""
     return [

@@ -10,10 +10,26 @@ from typing import Any, ClassVar
 import pytest
 
 from clients import results
+from clients.confluent import ConfluentDriver
 from clients.driver import TIMEOUT_S, Consumer, Driver
 from clients.groups import Member, Tally, share
-from clients.records import TIMESTAMP_FIRST_MS, Delivered, Written, by_partition, numbered, of_every_shape
-from clients.shortcomings import EMPTY_RECORDS, NULL_HEADER_VALUES, STATIC_MEMBERS
+from clients.records import (
+    TIMESTAMP_FIRST_MS,
+    Delivered,
+    Written,
+    by_partition,
+    numbered,
+    of_every_shape,
+    without_empty_values,
+)
+from clients.shortcomings import (
+    ACKNOWLEDGEMENTS,
+    EMPTY_RECORDS,
+    EMPTY_VALUES,
+    IDEMPOTENCE,
+    NULL_HEADER_VALUES,
+    STATIC_MEMBERS,
+)
 from support.broker_process import BrokerProcess
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
@@ -84,16 +100,20 @@ class ClientScenarios:
         return lacking
 
     @pytest.mark.parametrize("codec", CODECS)
-    def test_what_is_produced_is_read_back_byte_for_byte(self, driver, lacking, topic, codec):
+    def test_what_is_produced_is_read_back_byte_for_byte(self, bootstrap, driver, lacking, topic, codec):
         assert codec in driver.codecs
         driver.create_topic(topic, 2)
-        lacking(NULL_HEADER_VALUES, EMPTY_RECORDS)
+        lacking(NULL_HEADER_VALUES, EMPTY_RECORDS, ACKNOWLEDGEMENTS)
         written = of_every_shape(2, driver.lacks)
 
         offsets = driver.produce(topic, written, codec=codec)
 
         assert offsets == [index // 2 for index in range(len(written))]
+        as_others_see_it = read_all(ConfluentDriver(bootstrap), topic, [0, 1], len(written))
+        assert by_partition(each.written for each in as_others_see_it) == by_partition(written)
         delivered = read_all(driver, topic, [0, 1], len(written))
+        if lacking(EMPTY_VALUES):
+            written = [without_empty_values(each) for each in written]
         assert by_partition(each.written for each in delivered) == by_partition(written)
         for partition in (0, 1):
             found = [each.offset for each in delivered if each.partition == partition]
@@ -222,13 +242,18 @@ class ClientScenarios:
                 assert one.assignments == assignments_of_one
         assert tally.failures == []
 
-    def test_an_idempotent_producer_writes_once_and_in_order_through_crashes(self, own_broker, connect, topic):
+    def test_an_idempotent_producer_writes_once_and_in_order_through_crashes(self, own_broker, connect, marks, topic):
         driver = connect(own_broker.bootstrap)
         driver.create_topic(topic, 1)
         written = numbered(3_000, 1)
         with Crashes(own_broker) as crashes:
             offsets = driver.produce(topic, crashes.among(written, every=1_000, at=500), settings=driver.idempotent())
 
+        if IDEMPOTENCE in driver.lacks:
+            marks.append(IDEMPOTENCE)
+            delivered = read_all(driver, topic, [0], offsets[-1] + 1)
+            assert [delivered[offset].written for offset in offsets] == written
+            return
         assert offsets == list(range(3_000))
         assert [each.written for each in read_all(driver, topic, [0], 3_000)] == written
 

@@ -4,5 +4,7 @@ from __future__ import annotations
 
 NULL_HEADER_VALUES = "null header values"
 EMPTY_RECORDS = "records with neither key nor value"
+EMPTY_VALUES = "empty values"
 STATIC_MEMBERS = "static members"
-SHORTCOMINGS = (NULL_HEADER_VALUES, EMPTY_RECORDS, STATIC_MEMBERS)
+ACKNOWLEDGEMENTS = "acknowledgements"
+IDEMPOTENCE = "idempotence"
