@@ -1,27 +1,30 @@
 """A disk that fails when it is told to, and one whose power can be cut.
 
 `FaultyFiles` is the local store's `Files` with faults: the n-th call of a kind fails, before or after it had its
-effect, or a write is torn. `PowerCutFiles` also keeps a model of what is on the device: what was written and not
-flushed is lost with the power, a name that was not flushed with its directory is lost too, and bytes whose flush
-failed are lost even if a later flush succeeds.
+effect, or a write is torn. `PowerCutFiles` also tells a `Disk` everything: what was written and not flushed is lost
+with the power, and bytes whose flush failed are lost even if a later flush succeeds.
 """
 
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import random
+import threading
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from fleuve.adapters.journal.files import Buffer, Files
+from support.disk import DIRECTORY, Disk, Flush, FlushDirectory, Loss, Names, Resize, Shuffled, Write
+
+Call = TypeVar("Call", bound=Callable[..., Any])
 
 CHANGES = ("datasync", "write", "sync", "truncate", "sync_directory", "unlink", "open_new", "allocate", "rename")
 """Kinds of calls that change something."""
-
-SECTOR_BYTES = 512
 
 
 @dataclass
@@ -40,10 +43,22 @@ class Fault:
     """The next call of that kind fails, too."""
 
 
+def _locked(call: Call) -> Call:
+    """Let the call and what is told about it be one: others come before it or after it."""
+
+    @functools.wraps(call)
+    def locked(self: FaultyFiles, *arguments: Any) -> Any:
+        with self.lock:
+            return call(self, *arguments)
+
+    return locked  # type: ignore[return-value]
+
+
 class FaultyFiles(Files):
     """Real files whose calls fail on demand. Flushes are not handed to the device, so that tests are quick."""
 
     def __init__(self) -> None:
+        self.lock = threading.RLock()
         self.calls: Counter[str] = Counter()
         self.faults: list[Fault] = []
         self.dead = False
@@ -61,8 +76,7 @@ class FaultyFiles(Files):
         self.dead = True
 
     def _fault(self, kind: str) -> Fault | None:
-        if self.dead:
-            raise OSError(errno.EIO, "the process is gone")
+        self._raise_if_dead()
         self.calls[kind] += 1
         due = None
         for fault in list(self.faults):
@@ -83,6 +97,7 @@ class FaultyFiles(Files):
             raise _error(fault)
         return fault
 
+    @_locked
     def open_new(self, path: Path) -> int:
         fault = self._before("open_new")
         fd = super().open_new(path)
@@ -92,16 +107,19 @@ class FaultyFiles(Files):
             raise _error(fault)
         return fd
 
+    @_locked
     def open_change(self, path: Path) -> int:
         self._raise_if_dead()
         fd = super().open_change(path)
         self.opened(fd, path)
         return fd
 
+    @_locked
     def open_read(self, path: Path) -> int:
         self._raise_if_dead()
         return super().open_read(path)
 
+    @_locked
     def write_some(self, fd: int, buffers: Sequence[Buffer], position: int) -> int:
         fault = self._before("write")
         content = b"".join(buffers)
@@ -112,32 +130,37 @@ class FaultyFiles(Files):
         _finish(fault)
         return len(content)
 
+    @_locked
     def datasync(self, fd: int) -> None:
-        self._flush("datasync", fd)
+        self._flush("datasync", fd, everything=False)
 
+    @_locked
     def sync(self, fd: int) -> None:
-        self._flush("sync", fd)
+        self._flush("sync", fd, everything=True)
 
-    def _flush(self, kind: str, fd: int) -> None:
+    def _flush(self, kind: str, fd: int, *, everything: bool) -> None:
         try:
             fault = self._before(kind)
         except OSError:
             self.flush_failed(fd)
             raise
-        self.flushed(fd)
+        self.flushed(fd, everything=everything)
         _finish(fault)
 
+    @_locked
     def sync_directory(self, path: Path) -> None:
         fault = self._before("sync_directory")
         self.directory_flushed(path)
         _finish(fault)
 
+    @_locked
     def truncate(self, fd: int, length: int) -> None:
         fault = self._before("truncate")
         super().truncate(fd, length)
         self.truncated(fd, length)
         _finish(fault)
 
+    @_locked
     def allocate(self, fd: int, position: int, length: int) -> bool:
         fault = self._before("allocate")
         # A sparse file reads the same as a reserved one.
@@ -146,17 +169,33 @@ class FaultyFiles(Files):
         _finish(fault)
         return True
 
+    @_locked
     def rename(self, source: Path, target: Path) -> None:
         fault = self._before("rename")
         super().rename(source, target)
         self.renamed(source, target)
         _finish(fault)
 
+    @_locked
     def unlink(self, path: Path) -> None:
         fault = self._before("unlink")
         super().unlink(path)
         self.unlinked(path)
         _finish(fault)
+
+    @_locked
+    def make_directory(self, path: Path) -> bool:
+        self._raise_if_dead()
+        made = super().make_directory(path)
+        if made:
+            self.made_directory(path)
+        return made
+
+    @_locked
+    def remove_directory(self, path: Path) -> None:
+        self._raise_if_dead()
+        super().remove_directory(path)
+        self.unlinked(path)
 
     def _raise_if_dead(self) -> None:
         if self.dead:
@@ -167,11 +206,12 @@ class FaultyFiles(Files):
     def opened(self, fd: int, path: Path) -> None: ...
     def wrote(self, fd: int, position: int, content: bytes) -> None: ...
     def truncated(self, fd: int, length: int) -> None: ...
-    def flushed(self, fd: int) -> None: ...
+    def flushed(self, fd: int, *, everything: bool) -> None: ...
     def flush_failed(self, fd: int) -> None: ...
     def directory_flushed(self, path: Path) -> None: ...
     def renamed(self, source: Path, target: Path) -> None: ...
     def unlinked(self, path: Path) -> None: ...
+    def made_directory(self, path: Path) -> None: ...
 
 
 def _error(fault: Fault) -> OSError:
@@ -183,106 +223,56 @@ def _finish(fault: Fault | None) -> None:
         raise _error(fault)
 
 
-@dataclass
-class _Node:
-    """A file on the device."""
-
-    durable: bytearray = field(default_factory=bytearray)
-    pending: list[tuple[int, bytes | None]] = field(default_factory=list)
-    """Writes (position, bytes) and new lengths (length, None) that no flush has covered."""
-
-    def apply(self, position: int, content: bytes | None) -> None:
-        if content is None:
-            del self.durable[position:]
-            self.durable.extend(bytes(position - len(self.durable)))
-        else:
-            self.durable.extend(bytes(max(0, position - len(self.durable))))
-            self.durable[position : position + len(content)] = content
-
-    def apply_some(self, chance: random.Random) -> None:
-        """Let a part of what is pending reach the device, sector by sector, as a disk without a flush may do."""
-        for position, content in self.pending:
-            if content is None:
-                if chance.random() < 0.5:
-                    self.apply(position, None)
-                continue
-            for start in range(0, len(content), SECTOR_BYTES):
-                if chance.random() < 0.5:
-                    self.apply(position + start, content[start : start + SECTOR_BYTES])
-
-
 class PowerCutFiles(FaultyFiles):
-    """Faulty files over a device whose power can be cut.
+    """Faulty files on a disk whose power can be cut.
 
     With `chance`, a part of what was not flushed survives; without it, nothing does.
     """
 
-    def __init__(self, chance: random.Random | None = None) -> None:
+    def __init__(self, disk: Disk, chance: random.Random | None = None) -> None:
         super().__init__()
-        self._chance = chance
-        self._live: dict[Path, _Node] = {}
-        self._durable: dict[Path, _Node] = {}
-        self._by_fd: dict[int, _Node] = {}
+        self.lock = disk.lock
+        self._disk = disk
+        self._loss = Loss() if chance is None else Shuffled(chance)
+        self._by_fd: dict[int, int] = {}
 
     def cut(self) -> None:
         """Cut the power: leave on the real disk what the device has, and let nothing have any effect any more."""
         self.kill()
-        names = dict(self._durable)
-        if self._chance is not None:
-            for path in sorted(set(self._live) ^ set(self._durable)):
-                if self._chance.random() < 0.5:
-                    if path in self._live:
-                        names[path] = self._live[path]
-                    else:
-                        del names[path]
-            for node in {id(node): node for node in names.values()}.values():
-                node.apply_some(self._chance)
-        for path in {*self._live, *self._durable}:
-            # A new file: a descriptor that is still open must not reach it.
-            path.unlink(missing_ok=True)
-            if path in names:
-                path.write_bytes(names[path].durable)
+        self._disk.cut(self._loss)
 
     def revive(self) -> None:
         """Be there for the next process: the machine did not stop when the last one was killed."""
         self.dead = False
         self.recover()
 
+    def _raise_if_dead(self) -> None:
+        super()._raise_if_dead()
+        self._disk.raise_if_dead()
+
     def opened(self, fd: int, path: Path) -> None:
-        node = self._live.get(path)
-        if node is None:
-            node = self._live[path] = _Node()
-            if os.fstat(fd).st_size:  # It was there before this disk was watched.
-                node.durable += path.read_bytes()
-                self._durable[path] = node
-        self._by_fd[fd] = node
+        self._by_fd[fd] = self._disk.opened(path)
 
     def wrote(self, fd: int, position: int, content: bytes) -> None:
-        self._by_fd[fd].pending.append((position, content))
+        self._disk.do(Write(self._by_fd[fd], position, content))
 
     def truncated(self, fd: int, length: int) -> None:
-        self._by_fd[fd].pending.append((length, None))
+        self._disk.do(Resize(self._by_fd[fd], length))
 
-    def flushed(self, fd: int) -> None:
-        node = self._by_fd[fd]
-        for position, content in node.pending:
-            node.apply(position, content)
-        node.pending.clear()
+    def flushed(self, fd: int, *, everything: bool) -> None:
+        self._disk.do(Flush(self._by_fd[fd], everything))
 
     def flush_failed(self, fd: int) -> None:
-        # The system has marked the pages clean: no later flush will write them.
-        node = self._by_fd[fd]
-        if self._chance is not None:
-            node.apply_some(self._chance)
-        node.pending.clear()
+        self._disk.fail_flush(self._by_fd[fd], self._loss)
 
     def directory_flushed(self, path: Path) -> None:
-        for known in [name for name in self._durable if name.parent == path]:
-            del self._durable[known]
-        self._durable |= {name: node for name, node in self._live.items() if name.parent == path}
+        self._disk.do(FlushDirectory(self._disk.name(path)))
 
     def renamed(self, source: Path, target: Path) -> None:
-        self._live[target] = self._live.pop(source)
+        self._disk.rename(source, target)
 
     def unlinked(self, path: Path) -> None:
-        self._live.pop(path, None)
+        self._disk.do(Names(((self._disk.name(path), None),)))
+
+    def made_directory(self, path: Path) -> None:
+        self._disk.do(Names(((self._disk.name(path), DIRECTORY),)))

@@ -15,6 +15,7 @@ from fleuve.base.ids import FlushId, Incarnation
 from fleuve.base.log import Logger
 from fleuve.ports.errors import CorruptState, StoreUnavailable
 from fleuve.ports.store import Placed, Range
+from support.disk import Disk
 from support.faulty_files import CHANGES, FaultyFiles, PowerCutFiles
 
 FIRST = Incarnation(1)
@@ -28,6 +29,17 @@ def body_of(number: int, size: int = 300) -> bytes:
     return number.to_bytes(4, "big") * (size // 4)
 
 
+def make_folders(root: Path) -> None:
+    for folder in ("journal", "segments"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+
+
+def power_cut_files(root: Path, chance: random.Random | None = None) -> PowerCutFiles:
+    """Return files below `root` on a disk whose power can be cut."""
+    make_folders(root)
+    return PowerCutFiles(Disk(root), chance)
+
+
 @asynccontextmanager
 async def journal_store(
     root: Path,
@@ -39,8 +51,7 @@ async def journal_store(
     logger: Logger | None = None,
 ) -> AsyncIterator[JournalStore]:
     """Open a store over a directory, and close it however its disk is."""
-    for folder in ("journal", "segments"):
-        (root / folder).mkdir(parents=True, exist_ok=True)
+    make_folders(root)
     store = JournalStore(
         root, files=files, journal_file_bytes=journal_file_bytes, preallocate_bytes=preallocate_bytes, logger=logger
     )
@@ -204,9 +215,10 @@ async def check_promises_under_faults(root: Path) -> None:
                     continue
                 # The cut may fail as well, where there is one.
                 for then in (None, "truncate", "sync") if kind in ("write", "datasync") else (None,):
-                    for files in (FaultyFiles(), PowerCutFiles(), PowerCutFiles(random.Random(nth))):
-                        files.fail(kind, nth=nth, then=then, **how)
+                    for make in (None, power_cut_files, lambda at, nth=nth: power_cut_files(at, random.Random(nth))):
                         directory = root / str(next(numbers))
+                        files = make(directory) if make else FaultyFiles()
+                        files.fail(kind, nth=nth, then=then, **how)
                         history = await _lived_through(directory, files)
                         power_cut = isinstance(files, PowerCutFiles)
                         found = await scanned_again(directory)
@@ -221,7 +233,7 @@ async def check_what_a_scan_yielded_stays(root: Path) -> None:
     for kind, nth in (("datasync", 3), ("datasync", 4), ("sync", 1), ("sync_directory", 1)):
         for durable in (True, False):
             directory = root / f"{kind}-{nth}-{durable}"
-            files = PowerCutFiles()
+            files = power_cut_files(directory)
             history = History()
             async with journal_store(directory, files) as store:
                 files.fail(kind, nth=nth, lasting=True)
@@ -298,7 +310,7 @@ async def check_failed_write_is_cut_at_once(root: Path) -> None:
 
 async def check_sync_now(root: Path) -> None:
     """Flush from another thread what was acknowledged with the page-cache promise, then cut the power."""
-    files = PowerCutFiles()
+    files = power_cut_files(root)
     history = History()
     async with journal_store(root, files) as store:
         await history.write(store, durable=False)

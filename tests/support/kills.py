@@ -64,34 +64,37 @@ class Report:
 class CrashingBroker(BrokerProcess):
     """A broker process that can be killed before it is ready, too."""
 
+    number = signal.SIGKILL
+    """How it is ended."""
+    codes = {-signal.SIGKILL}
+
     def crash(self) -> None:
         """End it as the campaign does."""
-        self.kill()
+        self._end_if_running()
+        if self.running:
+            code = self.wait()
+            assert code in self.codes, f"the crash ended with {code}:\n{self.stderr}"
 
     def start_and_crash(self, after_s: float) -> None:
         """Start, and crash it that long after."""
-        timer = threading.Timer(after_s, self._kill_if_running)
+        timer = threading.Timer(after_s, self._end_if_running)
         timer.start()
         with contextlib.suppress(BrokerFailed):
             self.start()
         timer.join()
         self.crash()
 
-    def _kill_if_running(self) -> None:
+    def _end_if_running(self) -> None:
         if self.running:
-            self.signal(signal.SIGKILL)
+            self.signal(self.number)
 
 
 class UnpluggedBroker(CrashingBroker):
     """A broker with "power-cut" of `launch.py`, whose crashes are power cuts."""
 
-    def crash(self) -> None:
-        if self.running:
-            self.signal(signal.SIGUSR1)
-            code = self.wait()
-            # What was killed while it started has nothing to lose yet.
-            assert code in {launch.EXIT_CUT, -signal.SIGKILL}, f"the power cut ended with {code}:\n{self.stderr}"
-        launch.restore_catalog(self.data_dir)
+    number = signal.SIGUSR1
+    # What has only begun to start has nothing to lose yet, and dies of the signal.
+    codes = {launch.EXIT_CUT, -signal.SIGUSR1}
 
 
 def address_of(broker: BrokerProcess) -> Address:

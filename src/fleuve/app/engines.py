@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fleuve.adapters.journal.directory import DataDirectory
+from fleuve.adapters.journal.files import Files
 from fleuve.adapters.journal.stats import JournalStats
 from fleuve.adapters.journal.store import JournalStore
 from fleuve.adapters.sqlite.brokers import SqliteBrokerStore
@@ -70,13 +71,19 @@ class EngineOpener(Protocol):
 
 
 class EmbeddedEngine:
-    """SQLite and a local journal in one data directory, which this process holds while it is open."""
+    """SQLite and a local journal in one data directory, which this process holds while it is open.
 
-    def __init__(self, path: Path, *, journal_file_bytes: int, clock: Clock, logger: Logger) -> None:
+    `files` are the system calls that the directory and the journal use.
+    """
+
+    def __init__(
+        self, path: Path, *, journal_file_bytes: int, clock: Clock, logger: Logger, files: Files | None = None
+    ) -> None:
         self._path = path
         self._journal_file_bytes = journal_file_bytes
         self._clock = clock
         self._logger = logger
+        self._files = files or Files()
         self._directory: DataDirectory | None = None
         self._store: JournalStore | None = None
         self._database: Database | None = None
@@ -86,8 +93,10 @@ class EmbeddedEngine:
 
         Raises StoreUnavailable, CatalogUnavailable and CorruptState, each with one line that says what to do.
         """
-        directory = self._directory = DataDirectory.open(self._path)
-        store = JournalStore(directory.path, journal_file_bytes=self._journal_file_bytes, logger=self._logger)
+        directory = self._directory = DataDirectory.open(self._path, files=self._files)
+        store = JournalStore(
+            directory.path, journal_file_bytes=self._journal_file_bytes, files=self._files, logger=self._logger
+        )
         store.open(loop)
         self._store = store
         # What a durable commit refers to may lie in the journal unflushed: it goes first.

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from fleuve.ports.errors import StoreUnavailable
-from support.faulty_files import CHANGES, PowerCutFiles
-from support.journals import History, journal_store, scanned, scanned_again
+from support.faulty_files import CHANGES
+from support.journals import History, journal_store, power_cut_files, scanned, scanned_again
 
 
 class JournalHistories(RuleBasedStateMachine):
@@ -31,7 +31,7 @@ class JournalHistories(RuleBasedStateMachine):
     @initialize(seed=st.none() | st.integers(0, 1000))
     def start(self, seed=None):
         self.incarnation += 1
-        self.files = PowerCutFiles(None if seed is None else random.Random(seed))
+        self.files = power_cut_files(self.root, None if seed is None else random.Random(seed))
         self.history = History(self.incarnation)
         self.context = journal_store(self.root, self.files, incarnation=self.incarnation, journal_file_bytes=3000)
         self.store = self.run(self.context.__aenter__())
