@@ -98,9 +98,9 @@ def deleted_up_to(topic: Topic, offsets: dict[int, int]) -> delete_records.Delet
     )
 
 
-def numbered(first: int, count: int, *, step_ms: int = 10, **options: Any) -> bytearray:
+def numbered(first: int, count: int, *, step_ms: int = 10, key: bytes | None = None, **options: Any) -> bytearray:
     """Return a batch whose records are told apart by value, each a step later than the one before."""
-    records = [Record(index, index * step_ms, None, f"{first + index}".encode()) for index in range(count)]
+    records = [Record(index, index * step_ms, key, f"{first + index}".encode()) for index in range(count)]
     return bytearray(build_batch(records, base_timestamp=NOW_MS + first * step_ms, **options))
 
 

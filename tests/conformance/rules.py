@@ -50,6 +50,8 @@ WORDS = frozenset({"error_message", "error_string", "batch_index_error_message",
 KEYS: dict[tuple[str, str], str] = {
     ("Produce", "responses"): "name",
     ("Produce", "responses[].partition_responses"): "index",
+    ("Fetch", "responses"): "topic",
+    ("Fetch", "responses[].partitions"): "partition_index",
     ("ListOffsets", "topics"): "name",
     ("ListOffsets", "topics[].partitions"): "partition_index",
     ("OffsetForLeaderEpoch", "topics"): "topic",

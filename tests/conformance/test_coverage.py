@@ -15,7 +15,7 @@ NOT_YET = {
     "AlterConfigs", "CreatePartitions", "DeleteGroups", "DeleteTopics", "DescribeConfigs", "DescribeGroups",
     "Heartbeat", "IncrementalAlterConfigs", "JoinGroup", "LeaveGroup", "ListConfigResources", "ListGroups",
     "OffsetCommit", "OffsetDelete", "OffsetFetch", "SyncGroup", "CreateTopics",
-    "Fetch", "ListOffsets", "Metadata", "FindCoordinator", "ApiVersions", "DeleteRecords", "InitProducerId",
+    "Metadata", "FindCoordinator", "ApiVersions", "InitProducerId",
     "DescribeLogDirs", "DescribeCluster", "DescribeTopicPartitions",
 }  # fmt: skip
 """APIs whose cases are still to be written."""

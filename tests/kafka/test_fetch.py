@@ -103,7 +103,7 @@ async def test_an_unknown_topic_is_told_by_name_or_by_id(version):
         response = await ask(edge, asked(None, 0), asked(topic, 0, 5), version=version)
         unknown, known, beyond = partitions_of(response)
         expected = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION if version < 13 else ErrorCode.UNKNOWN_TOPIC_ID
-        assert (unknown.error_code, unknown.high_watermark) == (expected, -1)
+        assert (unknown.error_code, unknown.high_watermark, unknown.aborted_transactions) == (expected, -1, [])
         assert known.error_code == 0
         assert beyond.error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
 

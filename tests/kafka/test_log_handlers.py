@@ -91,7 +91,16 @@ async def test_special_times_exist_from_their_version_on(timestamp, first):
 async def test_a_partition_twice_is_an_invalid_request():
     async with running_edge() as edge:
         await edge.topic("t")
-        assert {code for code, *_ in await offsets(edge, "t", -1, -2)} == {ErrorCode.INVALID_REQUEST}
+        assert [code for code, *_ in await offsets(edge, "t", -1, -2)] == [ErrorCode.INVALID_REQUEST]
+
+
+async def test_a_topic_without_partitions_is_not_answered():
+    async with running_edge() as edge:
+        await edge.topic("t")
+        look_up = list_codec.ListOffsetsRequest(replica_id=-1, topics=[list_codec.ListOffsetsTopic(name="t")])
+        assert (await call(list_offsets.API, edge.handlers[2], look_up)).topics == []
+        deletion = delete_codec.DeleteRecordsRequest(topics=[delete_codec.DeleteRecordsTopic(name="t")])
+        assert (await call(delete_records.API, edge.handlers[21], deletion)).topics == []
 
 
 @pytest.mark.parametrize("epoch,code", [(-1, 0), (3, 0), (2, 74), (4, 75)])
@@ -111,6 +120,18 @@ async def test_list_offsets_tells_unknown_and_forbidden_topics():
 
 
 # ---------------------------------------------------------------- DeleteRecords
+
+
+async def test_of_two_wishes_for_one_partition_the_last_counts():
+    async with running_edge() as edge:
+        topic = await edge.topic("t")
+        append(edge, topic, b"a", b"b", timestamp=NOW_MS)
+        wanted = [delete_codec.DeleteRecordsPartition(partition_index=0, offset=offset) for offset in (2, 1)]
+        topics = [delete_codec.DeleteRecordsTopic(name="t", partitions=[one]) for one in wanted]
+        response = await call(
+            delete_records.API, edge.handlers[21], delete_codec.DeleteRecordsRequest(topics=topics, timeout_ms=1000)
+        )
+        assert [one.low_watermark for topic in response.topics for one in topic.partitions] == [1]
 
 
 async def delete(edge: Edge, name: str, offset: int, *, partition: int = 0, version: int = 2, context: Any = None):

@@ -266,3 +266,9 @@ def test_a_client_that_believes_its_session_always_knows_the_truth(script):
         with_records = {place for place, result in enumerate(results) if result.records}
         assert with_records <= set(answered)
         epoch += 1
+
+
+def test_a_session_may_begin_without_partitions():
+    cache = sessions()
+    assert start(cache) > 0
+    assert len(cache) == 1

@@ -270,7 +270,7 @@ class FetchSessions:
 
     def create(self, partitions: Sequence[WantedPartition], *, by_id: bool, now_ms: int) -> int:
         """Remember `partitions` as a new session and return its id; 0 if there is no slot for it."""
-        if not partitions or not self._make_room(len(partitions), now_ms):
+        if not self._make_room(len(partitions), now_ms):
             return NO_SESSION
         session_id = NO_SESSION
         while session_id == NO_SESSION or session_id in self._sessions:

@@ -3,14 +3,14 @@
 Behaviour:
 * Raises the log start of each partition to the offset; −1 is the high watermark. The new log start comes back.
 * An offset beyond the high watermark, or below −1: OFFSET_OUT_OF_RANGE. One below the log start changes nothing.
+* A partition that is in a request twice is answered once, as the last of them asks; a topic without partitions is not.
 * A topic whose cleanup.policy has no `delete`: POLICY_VIOLATION. An internal topic: INVALID_TOPIC_EXCEPTION.
 
 Versions:
 * v2: flexible
 
 Differs from Apache Kafka: the answer comes when the new log start is durable; the time-out is not needed, since no
-other replica has to follow. A partition twice in one request is answered twice, and a topic without partitions is
-answered (Kafka: once, and not at all). No quota, so throttle time is always 0.
+other replica has to follow. No quota, so throttle time is always 0.
 """
 
 from __future__ import annotations
@@ -45,12 +45,17 @@ class Handler:
 
     async def __call__(self, request: DeleteRecordsRequest, context: RequestContext) -> DeleteRecordsResponse:
         """Raise the log start of each partition."""
-        answered = []
+        # As in Kafka, the last word about a partition counts, and topics without partitions are not answered.
+        wanted: dict[str, dict[int, DeleteRecordsPartition]] = {}
         for asked in request.topics:
-            topic = self._topics.get(asked.name)
-            refusal = _refusal(asked.name, topic, context)
-            partitions = [await self._delete(topic, partition, refusal) for partition in asked.partitions]
-            answered.append(DeleteRecordsTopicResult(name=asked.name, partitions=partitions))
+            for partition in asked.partitions:
+                wanted.setdefault(asked.name, {})[partition.partition_index] = partition
+        answered = []
+        for name, by_index in wanted.items():
+            topic = self._topics.get(name)
+            refusal = _refusal(name, topic, context)
+            partitions = [await self._delete(topic, partition, refusal) for partition in by_index.values()]
+            answered.append(DeleteRecordsTopicResult(name=name, partitions=partitions))
         return DeleteRecordsResponse(topics=answered)
 
     async def _delete(

@@ -24,9 +24,9 @@ Versions:
 * v17, v18: for replicas
 
 Differs from Apache Kafka: there are no followers; to a replica id ≥ 0 every partition is NOT_LEADER_OR_FOLLOWER, as in
-Kafka to a broker that has no replica of it. Records end with a whole batch, where Kafka cuts the last one at the
-limit; a negative limit is read as 0 and an unknown isolation level as READ_UNCOMMITTED (Kafka: UNKNOWN_SERVER_ERROR).
-The list of aborted transactions is null beside every error. No quota, so throttle time is always 0.
+Kafka to a broker that has no replica of it, except that no leader is told of (KIP-951). Records end with a whole batch,
+where Kafka cuts the last one at the limit; a negative limit is read as 0 and an unknown isolation level as
+READ_UNCOMMITTED (Kafka: UNKNOWN_SERVER_ERROR). No quota, so throttle time is always 0.
 """
 
 from __future__ import annotations
@@ -69,6 +69,14 @@ SHARE_BYTES_MIN = 64 * 1024
 """However little fetch memory is left, a fetch that is served may have so much."""
 
 _NONE = FetchResult()
+_NOT_LOOKED_FOR = frozenset(
+    {
+        ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+        ErrorCode.UNKNOWN_TOPIC_ID,
+        ErrorCode.TOPIC_AUTHORIZATION_FAILED,
+    }
+)
+"""Errors beside which Kafka has an empty list of aborted transactions: beside all others it is null."""
 
 
 class Handler:
@@ -236,6 +244,7 @@ class Handler:
                 high_watermark=-1,
                 last_stable_offset=-1,
                 log_start_offset=-1,
+                aborted_transactions=[] if code in _NOT_LOOKED_FOR else None,
                 records=b"",
             )
         answer = PartitionData(

@@ -6,7 +6,7 @@ Behaviour:
   timestamp (KIP-734).
 * −4, earliest local offset, is the earliest; −5, last tiered offset, and −6, earliest offset pending upload, are −1,
   as in a Kafka without tiered storage.
-* A partition twice in one request: INVALID_REQUEST for it.
+* A partition twice in one request: INVALID_REQUEST for it, once. A topic without partitions is not answered.
 * A client's leader epoch must be the partition's: FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH (KIP-320).
 
 Versions:
@@ -17,14 +17,11 @@ Versions:
 * v10: time-out, for tiered storage alone
 
 Differs from Apache Kafka: records that DeleteRecords took are not the youngest any more (Kafka finds them until their
-segment goes). A partition twice in one request is answered twice, and a topic without partitions is answered (Kafka:
-once, and not at all); an unknown isolation level is READ_UNCOMMITTED (Kafka: UNKNOWN_SERVER_ERROR). No quota, so
-throttle time is always 0.
+segment goes). An unknown isolation level is READ_UNCOMMITTED (Kafka: UNKNOWN_SERVER_ERROR). No quota, so throttle time
+is always 0.
 """
 
 from __future__ import annotations
-
-from collections import Counter
 
 from fleuve.base.errors import FleuveError
 from fleuve.engine.access.service import Operation, ResourceType
@@ -62,20 +59,23 @@ class Handler:
 
     async def __call__(self, request: ListOffsetsRequest, context: RequestContext) -> ListOffsetsResponse:
         """Return an offset for each partition."""
-        counts = Counter((topic.name, one.partition_index) for topic in request.topics for one in topic.partitions)
+        wanted: dict[str, dict[int, list[ListOffsetsPartition]]] = {}
+        for asked in request.topics:
+            for partition in asked.partitions:
+                wanted.setdefault(asked.name, {}).setdefault(partition.partition_index, []).append(partition)
         committed = request.isolation_level == READ_COMMITTED
         answered: list[ListOffsetsTopicResponse] = []
-        for asked in request.topics:
-            topic, code = self._find(asked.name, context)
+        for name, by_index in wanted.items():
+            topic, code = self._find(name, context)
             partitions = []
-            for partition in asked.partitions:
-                if counts[asked.name, partition.partition_index] > 1:
+            for partition, *more in by_index.values():
+                if more:
                     partitions.append(_failed(partition, ErrorCode.INVALID_REQUEST))
                 elif topic is None:
                     partitions.append(_failed(partition, code))
                 else:
                     partitions.append(await self._look_up(topic, partition, context, read_committed=committed))
-            answered.append(ListOffsetsTopicResponse(name=asked.name, partitions=partitions))
+            answered.append(ListOffsetsTopicResponse(name=name, partitions=partitions))
         return ListOffsetsResponse(topics=answered)
 
     def _find(self, name: str, context: RequestContext) -> tuple[Topic | None, ErrorCode]:
