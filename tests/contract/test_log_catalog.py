@@ -175,10 +175,19 @@ async def test_the_log_start_only_goes_up_and_takes_whole_runs_along(catalog, fl
 
 async def test_what_is_not_closed_is_unfinished(opened, catalog, flushes):
     await flushes.commit(run(0, 1))
-    assert await catalog.unfinished() == [(flushes.incarnation, 1)]
+    assert await catalog.unfinished() == [(flushes.incarnation, 1, True)]
     await catalog.close_incarnation(flushes.incarnation)
     assert await catalog.unfinished() == []
     assert await opened.begin_incarnation() == flushes.incarnation + 1
+
+
+async def test_an_incarnation_of_which_a_flush_is_missing_is_not_whole_any_more(catalog, flushes):
+    await flushes.commit(run(0, 1))
+    await catalog.skip(FlushId(flushes.incarnation, 2))
+    await flushes.commit(run(1, 2), number=3)
+    assert await catalog.unfinished() == [(flushes.incarnation, 3, False)]
+    with pytest.raises(Fenced):
+        await catalog.skip(FlushId(flushes.incarnation, 3))
 
 
 async def test_an_incarnation_s_objects_and_what_lies_behind_a_position(catalog, flushes):

@@ -124,10 +124,10 @@ class Log:
         self.service: LogService
         self.fenced: list[BaseException] = []
 
-    async def recover(self) -> Recovered:
+    async def recover(self, catalog: Any = None) -> Recovered:
         names = iter(range(1_000_000))
         return await Recovery(
-            catalog=self.catalog.log,
+            catalog=catalog or self.catalog.log,
             recovery=self.catalog.log,
             extents=self.store,
             objects=self.store,

@@ -26,10 +26,9 @@ class Weather:
     def __init__(self, chance: random.Random, *, failures: float) -> None:
         self.chance = chance
         self.failures = failures
-        self.calm = False
 
     def fails(self) -> bool:
-        return not self.calm and self.chance.random() < self.failures
+        return self.chance.random() < self.failures
 
     async def passes(self) -> None:
         for _ in range(self.chance.randrange(3)):
@@ -93,10 +92,6 @@ class PowerStore(MemoryStore):
             await self._weather.passes()
             yield extent
 
-    def has(self, flush: FlushId) -> bool:
-        """Say whether a scan would yield the extent."""
-        return flush not in self._voided and any(flush == written for _, written in self._order)
-
     def _succeeded(self) -> None:
         self._voided |= self._failed
         self._failed.clear()
@@ -131,7 +126,6 @@ class PowerCatalog:
         self._store = store
         self._weather = weather
         self._history = [self._snapshot()]
-        self.on_void: Callable[[FlushId], None] | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -147,13 +141,14 @@ class PowerCatalog:
         return decision
 
     async def void(self, flush: FlushId) -> bool:
-        if self.on_void is not None:
-            self.on_void(flush)
         return bool(await self._durably(lambda: self._inner.void(flush)))
 
     async def advance_log_start(self, partition_id: PartitionId, *, offset: int) -> LogState | None:
         found: LogState | None = await self._durably(lambda: self._inner.advance_log_start(partition_id, offset=offset))
         return found
+
+    async def skip(self, flush: FlushId) -> None:
+        await self._durably(lambda: self._inner.skip(flush))
 
     async def close_incarnation(self, incarnation: Incarnation) -> None:
         await self._durably(lambda: self._inner.close_incarnation(incarnation))
@@ -207,8 +202,9 @@ class PowerCatalog:
             dict(rows.producers),
             dict(rows.objects),
             dict(self._inner._last_flush),
+            set(self._inner._not_whole),
         )
 
     def _restore(self, found: tuple[Any, ...]) -> None:
-        rows = self._inner.rows
-        rows.logs, rows.runs, rows.epochs, rows.producers, rows.objects, self._inner._last_flush = found
+        inner, rows = self._inner, self._inner.rows
+        rows.logs, rows.runs, rows.epochs, rows.producers, rows.objects, inner._last_flush, inner._not_whole = found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from fleuve.base.ids import Incarnation, PartitionId
+from fleuve.base.ids import FlushId, Incarnation, PartitionId
 from fleuve.ports.log import Run
 
 
@@ -14,6 +14,8 @@ class UnfinishedIncarnation(NamedTuple):
 
     incarnation: Incarnation
     last_flush: int
+    whole: bool = True
+    """Whether no flush up to the last one was skipped."""
 
 
 class RecoveryCatalog(Protocol):
@@ -21,6 +23,13 @@ class RecoveryCatalog(Protocol):
 
     async def unfinished(self) -> list[UnfinishedIncarnation]:
         """Return the incarnations that are neither closed nor fenced, oldest first."""
+        ...
+
+    async def skip(self, flush: FlushId) -> None:
+        """Move the incarnation to this flush, which the store does not have, durably; it is not whole any more.
+
+        Raises Fenced if the incarnation does not stand before it.
+        """
         ...
 
     async def close_incarnation(self, incarnation: Incarnation) -> None:

@@ -11,10 +11,13 @@ import pytest
 
 from fleuve.adapters.journal.directory import DataDirectory
 from fleuve.adapters.journal.store import JournalStore
+from fleuve.base.ids import FlushId
+from fleuve.engine.log import extent
 from fleuve.engine.log.append import Appended
 from fleuve.engine.log.errors import OutOfOrderSequence, StorageFailed
-from support.batches import batch
-from support.faulty_ports import FaultyExtentStore
+from fleuve.ports.errors import CatalogUnavailable
+from support.batches import NOW_MS, batch
+from support.faulty_ports import FaultyExtentStore, FaultyLogCatalog
 from support.logs import ONE, running_log
 
 
@@ -157,3 +160,19 @@ async def test_a_batch_that_had_to_wait_for_a_failed_one_is_refused_again(tmp_pa
         assert await log.values() == []
         assert (await log.append(produced(b"a", 0))).base_offset == 0
         assert (await log.append(produced(b"b", 1))).base_offset == 1
+
+
+async def test_what_is_behind_a_missing_flush_is_decided_with_care_after_another_crash_too(tmp_path):
+    data = tmp_path / "data"
+    second = produced(b"b", 1)
+    async with life(data) as log:
+        flush = FlushId(log.service._flusher._incarnation, 2)
+        header = extent.ExtentHeader(NOW_MS, 86_400_000, [extent.ExtentGroup(ONE, len(second))])
+        await log.store.write(flush, extent.encode(header), [second], durable=True)
+        catalog = FaultyLogCatalog(log.catalog.log, random.Random(1), probability=1.0)
+        with pytest.raises(CatalogUnavailable):
+            await log.recover(catalog)
+    async with life(data) as log:
+        assert await log.values() == []
+        assert (await log.append(produced(b"a", 0))).base_offset == 0
+        assert (await log.append(second)).base_offset == 1

@@ -51,7 +51,8 @@ SABOTAGES = [
     line(service, "            view.wake()", "            pass"),
     # Recovery
     line(recovery, "after=number)", "after=number + 1)"),
-    line(recovery, "                await self._catalog.void(FlushId(unfinished.incarnation, number))\n", ""),
+    line(recovery, "                await self._recovery.skip(FlushId(unfinished.incarnation, number))\n", ""),
+    line(recovery, "whole = unfinished.whole", "whole = True"),
     line(recovery, "count = 0 if self._catalog.produce_commits_durable else", "count = 0 if True else"),
     line(recovery, "filled += await self._fill(incarnation)", "filled += 0"),
     line(recovery, "batch.max_timestamp if is_log_append_time(batch.attributes) else -1", "-1"),

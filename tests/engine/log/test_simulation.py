@@ -15,7 +15,7 @@ import pytest
 
 from fleuve.adapters.memory.offload import InlineOffload
 from fleuve.base.errors import FleuveError
-from fleuve.base.ids import FlushId, PartitionId, TimestampMs
+from fleuve.base.ids import PartitionId, TimestampMs
 from fleuve.base.log import SilentLogger
 from fleuve.engine.log.append import Appended
 from fleuve.engine.log.errors import (
@@ -104,10 +104,6 @@ class World:
             # It could not start. A bug is no reason for that.
             error = life.exception()
             assert isinstance(error, CatalogUnavailable | StoreUnavailable), error
-        elif self.weather.calm:
-            await self.up.wait()
-            life.cancel()
-            await asyncio.wait([life])
         elif self.log is not None and self.chance.random() < 0.2:
             await self.log.service.close()
             await life
@@ -116,14 +112,7 @@ class World:
             await asyncio.wait([life])
         self._crash(power=self.chance.random() < 0.7)
 
-    def _note_gap(self, flush: FlushId) -> None:
-        # Where an extent could not be written and its void was lost in a crash, what is behind it is decided with
-        # care. A second crash in the middle of that would forget the care; it is left out here.
-        if not self.store.has(flush):
-            self.weather.calm = True
-
     async def _live(self) -> None:
-        self.catalog.on_void = self._note_gap
         self.recovered = await Recovery(
             catalog=self.catalog,
             recovery=self.catalog,
@@ -134,8 +123,6 @@ class World:
         ).run()
         incarnation = await self.catalog.begin_incarnation()
         await self.store.begin(incarnation)
-        self.catalog.on_void = None
-        self.weather.calm = False
         log = Log(self.rows, self.store, self.clock, self.policy)
         log.service = LogService(
             extents=self.store,

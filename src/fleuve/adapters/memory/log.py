@@ -87,6 +87,7 @@ class MemoryLogCatalog:
         self._clock = clock
         self._producer_ids = MemoryProducerStore(clock) if producers is None else producers
         self._last_flush: dict[Incarnation, int] = {}
+        self._not_whole: set[Incarnation] = set()
 
     # ------------------------------------------------------------ ports.log
 
@@ -179,10 +180,18 @@ class MemoryLogCatalog:
         """Return the incarnations that are not fenced, oldest first."""
         living = {broker.incarnation for broker in await self._brokers.live()}
         return [
-            UnfinishedIncarnation(incarnation, self._last_flush.get(incarnation, 0))
+            UnfinishedIncarnation(
+                incarnation, self._last_flush.get(incarnation, 0), whole=incarnation not in self._not_whole
+            )
             for incarnation in sorted(living | self._last_flush.keys())
             if incarnation not in self._brokers.fenced
         ]
+
+    async def skip(self, flush: FlushId) -> None:
+        """Move the incarnation to this flush, which is missing."""
+        self._check(flush)
+        self._last_flush[flush.incarnation] = flush.number
+        self._not_whole.add(flush.incarnation)
 
     async def close_incarnation(self, incarnation: Incarnation) -> None:
         """Fence an incarnation."""

@@ -211,9 +211,19 @@ class SqliteLogCatalog:
         """Return the incarnations that are not fenced, oldest first."""
         return await self._database.read(
             lambda connection: [
-                UnfinishedIncarnation(*row) for row in connection.execute(self._sql["unfinished_incarnations"])
+                UnfinishedIncarnation(incarnation, last_flush, bool(whole))
+                for incarnation, last_flush, whole in connection.execute(self._sql["unfinished_incarnations"])
             ]
         )
+
+    async def skip(self, flush: FlushId) -> None:
+        """Move the incarnation to this flush, which is missing, durably."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            self._move(connection, flush)
+            connection.execute(self._sql["note_missing_flush"], (flush.incarnation,))
+
+        await self._database.write(work)
 
     async def close_incarnation(self, incarnation: Incarnation) -> None:
         """Fence an incarnation, durably."""

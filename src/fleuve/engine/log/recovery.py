@@ -83,14 +83,15 @@ class Recovery:
     async def _replay(self, unfinished: UnfinishedIncarnation) -> int:
         number = unfinished.last_flush
         count = 0
-        whole = True
+        whole = unfinished.whole
         async for found in self._extents.scan(unfinished.incarnation, after=number):
             # Numbers that are missing could not be written. Their void is durable before anything behind them is
-            # committed; here it never was, so nobody was told that what lies behind them is in the log.
+            # committed; here it never was, so nobody was told that what lies behind them is in the log. The catalog
+            # remembers that they are missing: after another crash the care goes on.
             while number + 1 < found.flush.number:
                 number += 1
                 whole = False
-                await self._catalog.void(FlushId(unfinished.incarnation, number))
+                await self._recovery.skip(FlushId(unfinished.incarnation, number))
             number = found.flush.number
             await self._decide(found, whole=whole)
             count += 1

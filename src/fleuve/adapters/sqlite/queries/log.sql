@@ -70,7 +70,10 @@ DELETE FROM run WHERE partition_id = :partition_id AND offset_end <= :offset;
 SELECT COALESCE(SUM(length), 0) FROM run WHERE partition_id = ?;
 
 -- name: unfinished_incarnations
-SELECT id, last_flush FROM incarnation WHERE fenced = 0 ORDER BY id;
+SELECT id, last_flush, whole FROM incarnation WHERE fenced = 0 ORDER BY id;
+
+-- name: note_missing_flush
+UPDATE incarnation SET whole = 0 WHERE id = ?;
 
 -- name: fence_incarnation
 UPDATE incarnation SET fenced = 1 WHERE id = ?;
