@@ -88,6 +88,26 @@ def test_what_is_wrong_is_said_in_kafkas_words(kind, check, text, message):
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize(
+    ("kind", "text", "shown"),
+    [(ValueType.LONG, " -02", "-2"), (ValueType.DOUBLE, "2", "2.0"), (ValueType.DOUBLE, "1e3", "1000.0")],
+)
+def test_a_value_that_is_not_allowed_is_named_however_it_was_written(kind, text, shown):
+    with pytest.raises(InvalidConfig, match=f"^Invalid value {shown} for configuration a.b: "):
+        parse(row(kind, Between(0, 1)), text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("1e-7", "1.0E-7"), ("0.000125", "1.25E-4"), ("0.001", "0.001"), ("12345678", "1.2345678E7"),
+        ("9999999", "9999999.0"), ("-0", "-0.0"), ("1e999", "Infinity"),
+    ],
+)  # fmt: skip
+def test_doubles_are_shown_as_java_writes_them(text, shown):
+    assert canonical(row(ValueType.DOUBLE), text) == shown
+
+
 def test_bounds_themselves_are_allowed():
     for text in ("1", "9", "-1"):
         parse(row(ValueType.INT, Between(1, 9, or_else=-1)), text)

@@ -7,6 +7,7 @@ which serves DescribeConfigs, the command line and the reference page. A value t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -197,6 +198,9 @@ def parse(setting: Setting, text: str) -> Value:
         if isinstance(setting.check, OneOf):
             # Of a list, Kafka names the one word.
             shown = setting.check.stranger(value)
+        elif not setting.sensitive:
+            # What is not allowed is the value, not how it was written.
+            shown = text_of(value)
         raise InvalidConfig(f"Invalid value {shown} for configuration {setting.name}: {wrong}")
     return value
 
@@ -232,10 +236,21 @@ def text_of(value: Value) -> str | None:
         case tuple():
             return ",".join(value)
         case float():
-            # As Java writes doubles: 1.7976931348623157E308.
-            return repr(value).replace("e+", "E").replace("e", "E")
+            return _text_of_double(value)
         case _:
             return str(value)
+
+
+def _text_of_double(value: float) -> str:
+    """Write a double as Java does: 0.5, 2.0, 1.0E-7, 1.7976931348623157E308."""
+    if value == 0 or 1e-3 <= abs(value) < 1e7:
+        return repr(value)
+    if not math.isfinite(value):
+        return repr(value).replace("inf", "Infinity").replace("nan", "NaN")
+    # The shortest that is read as the same value, with one digit behind the point at least; 17 always do.
+    shortest = next(text for digits in range(1, 17) if float(text := f"{value:.{digits}E}") == value)
+    mantissa, exponent = shortest.split("E")
+    return f"{mantissa}E{int(exponent)}"
 
 
 def canonical(setting: Setting, text: str) -> str:
