@@ -43,6 +43,7 @@ sabotage: install-test ## Break one line of the code at a time, and see that the
 	cd "$(ROOT)" && $(BIN)/python -m pytest $(WORKERS) --dist load -m sabotage $(PYTEST)
 
 compat: install-test $(COMPAT)/go.stamp ## Run Apache Kafka's judgement, every client and Kafka's tools (needs Go, Node, Maven and Java 17)
+	@$(BIN)/python "$(ROOT)/tools/apache_kafka.py" fetch
 	cd "$(ROOT)" && $(BIN)/python -m pytest $(WORKERS) -m compat $(PYTEST)
 
 recordings: install-test ## Write down what Apache Kafka answers, for Fleuve to be compared with (TOPICS="fetch", KAFKA=host:port)
