@@ -6,6 +6,7 @@ SETTINGS = {
     "num.partitions": "1",
     "offsets.topic.num.partitions": "1",
     "group.initial.rebalance.delay.ms": "0",
+    "group.max.size": "3",
     "group.min.session.timeout.ms": "100",
     "group.consumer.min.session.timeout.ms": "1000",
 }

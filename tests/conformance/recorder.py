@@ -18,7 +18,7 @@ from conformance.brokers import SETTINGS
 from conformance.recording import RECORDINGS, text_of
 from conformance.scenario import Kafka, cases_of
 from conformance.wire import Address
-from fleuve.wire.generated import delete_groups, list_groups
+from fleuve.wire.generated import delete_groups, describe_groups, leave_group, list_groups
 from support.apache_kafka import ApacheKafka
 from support.wire_client import Client
 
@@ -69,6 +69,10 @@ def sweep(address: Address, wanted: list[str]) -> None:
                 client.delete_topic(name)
         groups = client.call(list_groups, list_groups.ListGroupsRequest(), 4).groups
         left = [group.group_id for group in groups if group.group_id.startswith(prefixes)]
+        described = client.call(describe_groups, describe_groups.DescribeGroupsRequest(groups=left), 5).groups
+        for group in described:
+            members = [leave_group.MemberIdentity(member_id=member.member_id) for member in group.members]
+            client.call(leave_group, leave_group.LeaveGroupRequest(group_id=group.group_id, members=members), 5)
         client.call(delete_groups, delete_groups.DeleteGroupsRequest(groups_names=left), 2)
         while any(name.startswith(prefixes) for name in client.topics()):
             pass

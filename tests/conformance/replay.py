@@ -36,6 +36,10 @@ class _Line:
     sent: deque[tuple[Event, int]] = field(default_factory=deque)
 
 
+class _Over(Exception):
+    """An answer did not come: what follows it cannot be compared."""
+
+
 class Replay:
     """One case on one broker."""
 
@@ -50,10 +54,12 @@ class Replay:
         """Answers."""
 
     def run(self) -> Replay:
-        """Play all events; return self."""
+        """Play all events, until an answer does not come; return self."""
         try:
             for event in self._recorded.events:
                 self._play(event)
+        except _Over:
+            pass
         except KeyError as unseen:
             # A symbol that Fleuve's answers never bound: the mismatch that kept it from that was found before.
             assert self.mismatches, f"{self._case}: {unseen} is used before it is seen"
@@ -101,7 +107,7 @@ class Replay:
             frame = line.wire.receive(ANSWER_TIMEOUT_S)
         except TimeoutError:
             self._differs(line, event, "", event.content or _END, _NOTHING)
-            return
+            raise _Over from None
         self.compared += 1
         if event.kind == _END:
             if frame is not None:

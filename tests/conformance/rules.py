@@ -69,7 +69,7 @@ KEYS: dict[tuple[str, str], str] = {
     ("ListConfigResources", "config_resources"): "resource_name",
     ("CreateTopics", "topics[].configs"): "name",
     ("JoinGroup", "members"): "metadata",
-    ("DescribeGroups", "groups[].members"): "member_metadata",
+    ("DescribeGroups", "groups[].members"): "client_id",
 }
 """Lists without an order, and the field that tells their elements apart; where all lack it, it is the topic id."""
 MINE = {

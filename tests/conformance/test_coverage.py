@@ -13,8 +13,8 @@ from fleuve.kafka import handlers
 
 NOT_YET = {
     "AlterConfigs", "CreatePartitions", "DeleteGroups", "DeleteTopics", "DescribeConfigs", "DescribeGroups",
-    "Heartbeat", "IncrementalAlterConfigs", "JoinGroup", "LeaveGroup", "ListConfigResources", "ListGroups",
-    "OffsetCommit", "OffsetDelete", "OffsetFetch", "SyncGroup", "CreateTopics",
+    "IncrementalAlterConfigs", "ListConfigResources", "ListGroups",
+    "OffsetCommit", "OffsetDelete", "OffsetFetch", "CreateTopics",
     "Metadata", "FindCoordinator", "ApiVersions", "InitProducerId",
     "DescribeLogDirs", "DescribeCluster", "DescribeTopicPartitions",
 }  # fmt: skip
