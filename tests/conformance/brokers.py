@@ -5,6 +5,8 @@ from __future__ import annotations
 SETTINGS = {
     "num.partitions": "1",
     "offsets.topic.num.partitions": "1",
+    "transaction.state.log.num.partitions": "1",
+    "log.retention.ms": "-1",
     "group.initial.rebalance.delay.ms": "0",
     "group.max.size": "3",
     "group.min.session.timeout.ms": "100",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from conformance.rules import DIRECTORIES, KEYS, WORDS, Symbols, is_near_now, is_size, ordered
+from conformance.rules import DIRECTORIES, KEYS, WORDS, Symbols, is_near_now, is_number, ordered
 
 Json = Any
 PARAGRAPHS_MAX = 100
@@ -100,8 +100,8 @@ def _agrees(expected: Json, value: Json, symbols: Symbols) -> bool:
             return symbols.bind(expected, value)
         if expected == "*time":
             return is_near_now(value)
-        if expected == "*size":
-            return is_size(value)
+        if expected == "*number":
+            return is_number(value)
     return bool(type(expected) is type(value) and expected == value)
 
 

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # For `python tests/conformance/recorder.py`.
 
@@ -18,7 +19,14 @@ from conformance.brokers import SETTINGS
 from conformance.recording import RECORDINGS, text_of
 from conformance.scenario import Kafka, cases_of
 from conformance.wire import Address
-from fleuve.wire.generated import delete_groups, describe_groups, leave_group, list_groups
+from fleuve.wire.generated import (
+    delete_groups,
+    describe_groups,
+    find_coordinator,
+    init_producer_id,
+    leave_group,
+    list_groups,
+)
 from support.apache_kafka import ApacheKafka
 from support.wire_client import Client
 
@@ -49,8 +57,24 @@ def record(address: Address, topic: str) -> str:
     return text_of(recorded)
 
 
+def warm_up(address: Address) -> None:
+    """Wait until Kafka has what its first clients make it make: internal topics, and producer ids."""
+    asked: list[tuple[Any, Any, int]] = [
+        (find_coordinator, find_coordinator.FindCoordinatorRequest(coordinator_keys=["warm-up"], key_type=kind), 4)
+        for kind in (0, 1)
+    ]
+    init = init_producer_id.InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=60_000)
+    asked.append((init_producer_id, init, 4))
+    with Client(address) as client:
+        for codec, request, version in asked:
+            answer = client.call(codec, request, version)
+            while answer.error_code or any(one.error_code for one in getattr(answer, "coordinators", ())):
+                answer = client.call(codec, request, version)
+
+
 def record_all(address: Address, wanted: list[str]) -> dict[str, str]:
     """Return the recordings of several files: those that need the broker to themselves come last, one by one."""
+    warm_up(address)
     alone = [topic for topic in wanted if getattr(import_module(f"conformance.cases.{topic}"), "ALONE", False)]
     together = [topic for topic in wanted if topic not in alone]
     with ThreadPoolExecutor(AT_ONCE) as pool:

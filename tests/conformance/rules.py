@@ -2,7 +2,7 @@
 
 * An id that a broker makes up is a *symbol*, `$topic-1`: bound at first sight, and then the same wherever it stands, in
   requests as well, and never the same as another one.
-* A time near now is `*time`, a number of bytes `*size`, a directory `*path`.
+* A time near now is `*time`, a number that means nothing to others `*number`, a directory `*path`.
 * Messages in words are recorded, and only their being there is compared: people read them, programs do not.
 * Lists that have no order are sorted; lists of all there is hold only what the case itself made (its *prefix*).
 """
@@ -43,7 +43,7 @@ NOTHING = {
 
 TIMES = frozenset({"log_append_time_ms", "timestamp", "base_timestamp", "max_timestamp"})
 TIME_TOLERANCE_MS = 24 * 3600 * 1000
-SIZES = frozenset({"partition_size", "total_bytes", "usable_bytes"})
+NUMBERS = frozenset({"partition_size", "total_bytes", "usable_bytes", "finalized_features_epoch"})
 DIRECTORIES = frozenset({"log_dir"})
 WORDS = frozenset({"error_message", "error_string", "batch_index_error_message", "documentation"})
 
@@ -131,8 +131,8 @@ def is_near_now(value: Any) -> bool:
     return type(value) is int and abs(value - time.time() * 1000) < TIME_TOLERANCE_MS
 
 
-def is_size(value: Any) -> bool:
-    """Return whether this may be a number of bytes."""
+def is_number(value: Any) -> bool:
+    """Return whether this may be a size or a count."""
     return type(value) is int and value >= 0
 
 
@@ -147,7 +147,10 @@ def ordered(api: str, answer: Json, prefix: str, symbols: Symbols) -> Json:
 
     def walked(value: Json, path: str) -> Json:
         if isinstance(value, dict):
-            return {name: walked(field, f"{path}.{name}" if path else name) for name, field in value.items()}
+            fields = {name: walked(field, _joined(path, name)) for name, field in value.items()}
+            # An empty list has been left out where it was empty before others' elements were taken out of it.
+            mine = {name for api_name, name in MINE if api_name == api}
+            return {name: field for name, field in fields.items() if field != [] or _joined(path, name) not in mine}
         if not isinstance(value, list):
             return value
         if own := MINE.get((api, path)):
@@ -157,6 +160,10 @@ def ordered(api: str, answer: Json, prefix: str, symbols: Symbols) -> Json:
         return [walked(element, f"{path}[]") for element in value]
 
     return walked(answer, "")
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
 
 
 def recorded_answer(answer: Json, symbols: Symbols, literals: Iterable[Any]) -> Json:
@@ -169,8 +176,8 @@ def recorded_answer(answer: Json, symbols: Symbols, literals: Iterable[Any]) -> 
             return symbols.name(kind, value)
         if name in TIMES and is_near_now(value):
             return "*time"
-        if name in SIZES and is_size(value):
-            return "*size"
+        if name in NUMBERS and is_number(value):
+            return "*number"
         if name in DIRECTORIES and value:
             return "*path"
         return symbols.in_words(value) if name in WORDS and value else value

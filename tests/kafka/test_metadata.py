@@ -238,6 +238,12 @@ async def test_brokers_are_named_by_the_address_of_the_clients_listener(cluster)
     assert [broker.host for broker in response.brokers] == ["inside.example"]
 
 
+async def test_names_beside_ids_are_not_looked_at(cluster):
+    topic = await create_topic(cluster.topics, "a")
+    await create_topic(cluster.topics, "b")
+    assert names_and_codes(await cluster.metadata("b", topic.id)) == [("a", "NONE")]
+
+
 async def test_what_may_not_be_described_is_not_shown(cluster):
     topic = await create_topic(cluster.topics, "secret")
     await create_topic(cluster.topics, "open")

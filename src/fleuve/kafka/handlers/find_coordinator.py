@@ -15,8 +15,8 @@ Versions:
 * v6: share groups (KIP-932)
 
 Differs from Apache Kafka: the first look-up of a group finds its coordinator at once, where Kafka says
-COORDINATOR_NOT_AVAILABLE until the internal topic is there; `__transaction_state` is never made. Without an error the
-error message is empty in every version (Kafka: "NONE" before v4). No quota, so throttle time is always 0.
+COORDINATOR_NOT_AVAILABLE until the internal topic is there; `__transaction_state` is never made. An unknown type of key
+is refused with words in every version (Kafka: without, for share groups). No quota, so throttle time is always 0.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ class Handler:
         (one,) = found
         return FindCoordinatorResponse(
             error_code=one.error_code,
-            error_message=one.error_message,
+            # Kafka's word for it, in these versions.
+            error_message=one.error_message if one.error_code else ErrorCode.NONE.name,
             node_id=one.node_id,
             host=one.host,
             port=one.port,

@@ -6,6 +6,7 @@ Behaviour:
   `auto.create.topics.enable` and the request allow it (before v4 a request always does), and is usable at once:
   the answer already describes it.
 * A name that no topic can have is INVALID_TOPIC_EXCEPTION, created or not; an unknown id is UNKNOWN_TOPIC_ID.
+  Where one topic is asked for by id, those asked for by name are not answered.
 * Every broker can take any request: the leader is the broker whose caches are warm (affinity), replicas and
   in-sync replicas name existing brokers, as many as the replication factor says.
 * What the client may not describe is left out of "all topics", and is as good as unknown by id.
@@ -25,7 +26,7 @@ At most 32 replicas are named.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from fleuve.base.errors import FleuveError
@@ -92,11 +93,14 @@ class Handler:
         return response
 
     async def _asked_for(
-        self, wanted: Iterable[MetadataRequestTopic], context: RequestContext, *, creating: bool
+        self, wanted: Sequence[MetadataRequestTopic], context: RequestContext, *, creating: bool
     ) -> list[MetadataResponseTopic]:
         found: dict[str | UUID, MetadataResponseTopic | None] = {}
         missing: list[str] = []
+        by_id = context.api_version >= IDS_SINCE and any(want.topic_id != ZERO_UUID for want in wanted)
         for want in wanted:
+            if by_id and want.topic_id == ZERO_UUID:
+                continue
             if want.topic_id != ZERO_UUID or want.name is None:
                 found[want.topic_id] = self._by_id(want, context)
             elif want.name not in found:
@@ -177,7 +181,7 @@ def _failed(name: str, error: FleuveError) -> MetadataResponseTopic:
     return MetadataResponseTopic(error_code=code_of(error), name=name, is_internal=name in INTERNAL_NAMES)
 
 
-def _add_operations(topics: Iterable[MetadataResponseTopic], context: RequestContext) -> None:
+def _add_operations(topics: Sequence[MetadataResponseTopic], context: RequestContext) -> None:
     for topic in topics:
         # A name that does not exist has operations, too: what the client might do with a topic of this name.
         if topic.name is not None and topic.error_code != ErrorCode.TOPIC_AUTHORIZATION_FAILED:

@@ -29,7 +29,9 @@ transactional without a producer id INVALID_RECORD; records whose timestamps are
 partition that is in a request twice gets both batches, in order (Kafka: the last one). An unknown codec is
 UNSUPPORTED_COMPRESSION_TYPE (Kafka: UNKNOWN_SERVER_ERROR); a batch that says it has the log's append time is
 INVALID_TIMESTAMP (Kafka: rewritten); a producer id with a negative epoch INVALID_RECORD (Kafka: taken). A duplicate has
-an append time only where the topic's timestamps are append times (Kafka: always the batch's largest timestamp).
+an append time only where the topic's timestamps are append times (Kafka: always the batch's largest timestamp). A
+producer that the partition does not know begins with sequence 0, unless its id is so old that what was known of it may
+be forgotten (Kafka: with any).
 
 This handler is synchronous up to the log, which copies the batches: the bytes of a request are not needed after
 `begin`. `Pending` is the request while its batches are on their way, and knows how it will be answered.
