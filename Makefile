@@ -9,6 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PIP_INSTALL := $(PIP) install --quiet --require-hashes --only-binary :all:
 export PATH := $(ROOT)/.kcat/bin:$(PATH)
 COMPAT := $(ROOT)/.compat
+NODE_MODULES := $(ROOT)/tests/clients/node/node_modules
 
 DATA_DIR ?= $(ROOT)/fleuve-data
 SERVE ?=
@@ -42,7 +43,7 @@ pytest: install-test ## Run the tests alone (PYTEST="-k fetch")
 sabotage: install-test ## Break one line of the code at a time, and see that the tests notice
 	cd "$(ROOT)" && $(BIN)/python -m pytest $(WORKERS) --dist load -m sabotage $(PYTEST)
 
-compat: install-test $(COMPAT)/go.stamp ## Run Apache Kafka's judgement, every client and Kafka's tools (needs Go, Node, Maven and Java 17)
+compat: install-test $(COMPAT)/go.stamp $(NODE_MODULES)/.stamp ## Run Apache Kafka's judgement, every client and Kafka's tools (needs Go, Node, Maven and Java 17)
 	@$(BIN)/python "$(ROOT)/tools/apache_kafka.py" fetch
 	cd "$(ROOT)" && $(BIN)/python -m pytest $(WORKERS) -m compat $(PYTEST)
 
@@ -77,7 +78,7 @@ bench: $(VENV)/.test.stamp ## Run the benchmarks
 	cd "$(ROOT)" && for benchmark in benchmarks/*.py benchmarks/*/*.py; do $(BIN)/python "$$benchmark" || exit 1; done
 
 clean: ## Remove what the other targets installed; data directories stay
-	rm -rf "$(VENV)" "$(ROOT)/.kcat" "$(COMPAT)" "$(ROOT)/.mypy_cache" "$(ROOT)/.ruff_cache" "$(ROOT)/.pytest_cache"
+	rm -rf "$(VENV)" "$(ROOT)/.kcat" "$(COMPAT)" "$(NODE_MODULES)" "$(ROOT)/.mypy_cache" "$(ROOT)/.ruff_cache" "$(ROOT)/.pytest_cache"
 
 # The lock files name versions and hashes, and no place to get them from.
 UV_COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
@@ -97,6 +98,13 @@ $(COMPAT)/go.stamp: $(GO_CLIENTS)/go.mod $(GO_CLIENTS)/go.sum $(wildcard $(GO_CL
 	@$(call need,go,Go 1.26)
 	@mkdir -p "$(COMPAT)"
 	cd "$(GO_CLIENTS)" && GOTOOLCHAIN=local go build -o "$(COMPAT)/" ./...
+	@touch $@
+
+# npm's scripts stay out: nothing here needs a compiler.
+NODE_CLIENTS := $(ROOT)/tests/clients/node
+$(NODE_MODULES)/.stamp: $(NODE_CLIENTS)/package.json $(NODE_CLIENTS)/package-lock.json
+	@$(call need,npm,Node.js with npm)
+	cd "$(NODE_CLIENTS)" && npm ci --ignore-scripts --loglevel=error
 	@touch $@
 
 .PHONY: kcat

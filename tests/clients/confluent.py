@@ -108,6 +108,14 @@ class ConfluentConsumer:
         assert found.error is None
         return None if found.offset < 0 else found.offset
 
+    def has(self, partition: int) -> bool:
+        """Return whether the broker knows and leads the partition."""
+        try:
+            self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), timeout=TIMEOUT_S)
+        except KafkaException:
+            return False
+        return True
+
     def close(self) -> None:
         self._consumer.close()
 

@@ -60,6 +60,11 @@ class Driver(Protocol):
     """One client."""
 
     @property
+    def bootstrap(self) -> str:
+        """The broker's address."""
+        ...
+
+    @property
     def name(self) -> str:
         """What its users call it."""
         ...

@@ -229,6 +229,7 @@ class RemoteDriver:
         """Start the program; `command` is without the bootstrap address."""
         self._program = Program(command, bootstrap)
         self._numbers = itertools.count()
+        self.bootstrap = bootstrap
         try:
             hello = self._program.ask("client", "hello")["result"]
         except BaseException:
