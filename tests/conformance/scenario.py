@@ -20,7 +20,8 @@ and run beside each other. A file with `ALONE = True` has the broker to itself, 
 settings; it must undo them.
 
     make recordings TOPICS="fetch list_offsets"     writes the recordings, of all topics without TOPICS
-    KAFKA=127.0.0.1:9192                            … asking a Kafka that runs already (with `brokers.SETTINGS`)
+    KAFKA=127.0.0.1:9192                            … asking a Kafka that runs already, with `brokers.SETTINGS`; what is
+                                                    left of earlier recordings goes, transactional ids do not
     pytest tests/conformance/test_replay.py -k fetch
 
 Rules for fields that differ by nature are in `rules.py`; differences on purpose in `differences.toml`.

@@ -7,7 +7,7 @@ from uuid import UUID
 from conformance.requests import PRODUCE_VERSION, append, fetched, looked_up, numbered, patched, produced
 from conformance.scenario import Kafka, Topic, case, versions
 from fleuve.records.record import Record
-from fleuve.wire.generated import fetch, list_offsets, produce
+from fleuve.wire.generated import fetch, find_coordinator, list_offsets, produce
 from support.batches import NOW_MS, batch, built
 
 LOG_APPEND_TIME = {"message.timestamp.type": "LogAppendTime"}
@@ -318,6 +318,8 @@ def a_partition_twice(kafka: Kafka) -> None:
 def the_internal_topic(kafka: Kafka) -> None:
     """Records for the topic of the groups' offsets."""
     a = kafka.connect()
+    wanted = find_coordinator.FindCoordinatorRequest(coordinator_keys=[kafka.name("group")])
+    a.call(find_coordinator, wanted, 4)
     for version in 3, 12:
         append(a, Topic("__consumer_offsets", UUID(int=0)), batch(b"a", key=b"k"), version=version)
 
