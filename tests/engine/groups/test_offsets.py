@@ -116,6 +116,11 @@ def test_a_retention_of_its_own_is_counted_from_the_commit():
     assert accepted.expires_ms == 57
 
 
+def test_a_retention_beyond_the_end_of_time_ends_there():
+    (accepted,), _ = offsets.accepted([wanted("")], POLICY, retention_ms=2**63 - 1, now=TimestampMs(7))
+    assert accepted.expires_ms == 2**63 - 1
+
+
 # ── what is deleted
 
 

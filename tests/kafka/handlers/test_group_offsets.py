@@ -190,6 +190,15 @@ async def test_deleting_offsets_of_groups_that_are_not_there(apis):
     assert (await apis.ask(offset_delete, delete(("t", 0), group_id=""))).error_code == ErrorCode.INVALID_GROUP_ID
 
 
+async def test_a_topic_without_partitions_is_not_in_the_answer(apis):
+    nothing = OffsetCommitRequestTopic(name="t", partitions=[])
+    request = commit(("t", 0, 5))
+    request.topics.insert(0, nothing)
+    assert codes(await apis.ask(offset_commit, request, 9)) == [ErrorCode.NONE]
+    empty = OffsetDeleteRequest(group_id="g", topics=[OffsetDeleteRequestTopic(name="t", partitions=[])])
+    assert (await apis.ask(offset_delete, empty)).topics == []
+
+
 class DenyTopics:
     """Everything is allowed, except topics other than `t`."""
 

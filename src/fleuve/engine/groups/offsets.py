@@ -17,6 +17,9 @@ from fleuve.engine.groups.policy import GroupPolicy
 from fleuve.engine.groups.state import CONSUMER_PROTOCOL_TYPE, Group, Phase
 from fleuve.ports.groups import CommittedOffset, OffsetKey
 
+NEVER_MS = TimestampMs(2**63 - 1)
+"""The latest time that can be stored: a client may ask for any retention."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OffsetToCommit:
@@ -35,7 +38,7 @@ def accepted(
     """Return what is to be stored, and for each of `offsets` what is wrong with it, or None."""
     stored: list[CommittedOffset] = []
     results: list[GroupError | None] = []
-    expires_ms = None if retention_ms is None else TimestampMs(now + retention_ms)
+    expires_ms = None if retention_ms is None else min(TimestampMs(now + retention_ms), NEVER_MS)
     for offset in offsets:
         metadata = offset.metadata or ""
         if len(metadata) > policy.offset_metadata_bytes_max:

@@ -8,7 +8,7 @@ Behaviour:
   group.
 * Each partition has its own error: UNKNOWN_TOPIC_OR_PARTITION or UNKNOWN_TOPIC_ID, TOPIC_AUTHORIZATION_FAILED,
   OFFSET_METADATA_TOO_LARGE. What is wrong with the member is said for each partition that had no error of its own.
-* The empty group id is allowed here, as in Kafka.
+* The empty group id is allowed here, as in Kafka. A topic without partitions is not in the answer.
 
 Versions:
 * v2-4: the offsets may have a retention time of their own; -1 for the broker's
@@ -66,9 +66,10 @@ class Handler:
         if not context.authorize(Operation.READ, ResourceType.GROUP, request.group_id):
             return _answer(request, ErrorCode.GROUP_AUTHORIZATION_FAILED)
         response = _answer(request, ErrorCode.NONE)
+        asked = [topic for topic in request.topics if topic.partitions]
         wanted: list[OffsetToCommit] = []
         answers: list[OffsetCommitResponsePartition] = []
-        for topic_request, topic_response in zip(request.topics, response.topics, strict=True):
+        for topic_request, topic_response in zip(asked, response.topics, strict=True):
             topic = self._topic(topic_request, context)
             for partition, answer in zip(topic_request.partitions, topic_response.partitions, strict=True):
                 if isinstance(topic, ErrorCode):
@@ -139,5 +140,6 @@ def _answer(request: OffsetCommitRequest, code: ErrorCode) -> OffsetCommitRespon
                 ],
             )
             for topic in request.topics
+            if topic.partitions
         ]
     )

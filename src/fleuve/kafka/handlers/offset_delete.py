@@ -4,7 +4,8 @@ Behaviour:
 * Forgets committed offsets of single partitions; what was not there is no error.
 * GROUP_SUBSCRIBED_TO_TOPIC where members of the group want the topic; NON_EMPTY_GROUP for the whole request if they are
   no consumers, so that nobody knows what they want; GROUP_ID_NOT_FOUND, INVALID_GROUP_ID.
-* UNKNOWN_TOPIC_OR_PARTITION and TOPIC_AUTHORIZATION_FAILED for each partition.
+* UNKNOWN_TOPIC_OR_PARTITION and TOPIC_AUTHORIZATION_FAILED for each partition. A topic without partitions is not in
+  the answer.
 
 Differs from Apache Kafka: no quota, so throttle time is always 0.
 """
@@ -52,7 +53,8 @@ class Handler:
             elif topic is None:
                 code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
             answer = OffsetDeleteResponseTopic(name=topic_request.name)
-            response.topics.append(answer)
+            if topic_request.partitions:
+                response.topics.append(answer)
             for partition in topic_request.partitions:
                 index = partition.partition_index
                 one = OffsetDeleteResponsePartition(partition_index=index, error_code=code)
