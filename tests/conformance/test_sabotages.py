@@ -38,6 +38,18 @@ SABOTAGES = [
         "group.phase is Phase.STABLE and group.selected_protocol() == group.protocol_name",
         "group.phase is Phase.DEAD",
     ),
+    Sabotage(
+        "group_offsets: members do not keep others from committing",
+        GROUPS + "classic",
+        "if command.generation < 0 and group.phase is Phase.EMPTY:",
+        "if command.generation < 0:",
+    ),
+    Sabotage(
+        "group_administration: metadata is shown before the group is stable",
+        HANDLERS + "describe_groups",
+        "    stable = group.phase is Phase.STABLE",
+        "    stable = group.phase is not Phase.EMPTY",
+    ),
 ]
 
 
