@@ -9,6 +9,7 @@ import pytest
 
 pytest.register_assert_rewrite("clients.tools.toolbox")
 
+from clients.programs import JavaDriver  # noqa: E402
 from clients.tools.toolbox import Toolbox  # noqa: E402
 
 
@@ -25,3 +26,11 @@ def tools(bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """Every tool, for the broker that all tests share."""
     with Toolbox(bootstrap, tmp_path_factory.mktemp("tools") / "stderr.log") as toolbox:
         yield toolbox
+
+
+@pytest.fixture(scope="session")
+def driver(bootstrap: str) -> Iterator[JavaDriver]:
+    """The Java client, for what the tools themselves cannot do."""
+    driver = JavaDriver(bootstrap)
+    yield driver
+    driver.close()

@@ -8,16 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from clients.groups import Member, Tally, share
-from clients.programs import JavaDriver
 from clients.records import numbered
-
-
-@pytest.fixture(scope="module")
-def driver(bootstrap):
-    """The Java client, which the tools were made for."""
-    driver = JavaDriver(bootstrap)
-    yield driver
-    driver.close()
 
 
 @pytest.fixture

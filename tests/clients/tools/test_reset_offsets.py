@@ -7,16 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from clients.programs import JavaDriver
 from clients.records import TIMESTAMP_FIRST_MS, numbered
-
-
-@pytest.fixture(scope="module")
-def driver(bootstrap):
-    """The Java client."""
-    driver = JavaDriver(bootstrap)
-    yield driver
-    driver.close()
 
 
 @pytest.fixture

@@ -80,6 +80,16 @@ class Toolbox:
         self._process.kill()
         self._process.communicate()
 
+    def alone(self, tool: str, *arguments: object) -> Printed:
+        """Run a tool that prints its result when its JVM shuts down, in a JVM of its own; it succeeds."""
+        options = ["--bootstrap-server", self._bootstrap, *map(str, arguments)]
+        done = subprocess.run(
+            [*jvm.command(self._classes[tool]), *options],
+            capture_output=True, text=True, check=False, timeout=_TIMEOUT_S,
+        )  # fmt: skip
+        assert done.returncode == 0, done
+        return Printed(done.returncode, done.stdout, done.stderr)
+
     def call(self, tool: str, *arguments: object, stdin: str = "") -> Printed:
         """Run a tool to its end, whatever that is."""
         call = {
