@@ -10,6 +10,7 @@ from clients import jvm
 from clients.remote import RemoteDriver
 
 _BUILT = Path(__file__).parent.parent.parent / ".compat"
+_NODE = Path(__file__).parent / "node"
 
 
 class GoDriver(RemoteDriver):
@@ -48,3 +49,27 @@ class JavaDriver(RemoteDriver):
 
     def __init__(self, bootstrap: str) -> None:
         super().__init__(jvm.command("JavaClient"), bootstrap)
+
+
+class NodeDriver(RemoteDriver):
+    """A client in JavaScript. Node.js itself comes as a package: the clients ask for a newer one than many have."""
+
+    def __init__(self, program: str, bootstrap: str) -> None:
+        found = [*(_NODE / "node_modules").glob("node-linux-*/bin/node")]
+        if not found:
+            pytest.fail(f"what {program} needs is not installed (`make compat` does it)")
+        super().__init__([str(found[0]), str(_NODE / program)], bootstrap)
+
+
+class KafkajsDriver(NodeDriver):
+    """kafkajs."""
+
+    def __init__(self, bootstrap: str) -> None:
+        super().__init__("kafkajs.js", bootstrap)
+
+
+class PlatformaticKafkaDriver(NodeDriver):
+    """@platformatic/kafka."""
+
+    def __init__(self, bootstrap: str) -> None:
+        super().__init__("platformatic-kafka.js", bootstrap)
