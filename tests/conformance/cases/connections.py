@@ -60,12 +60,20 @@ def headers(kafka: Kafka) -> None:
         f"000c 0004 00000001 ffff 02 00 01 61 00 01 61 {flexible}",
         f"000c 0004 00000001 ffff 02 05 01 61 01 01 61 {flexible}",
         f"000c 0004 00000001 ffff 01 00 7f 61 {flexible}",
-        f"000c 0004 00000001 ffff ffffffff0f {flexible}",
     ):
         a = kafka.connect()
         raw = bytes.fromhex(header)
         a.send_frame(len(raw).to_bytes(4) + raw)
         a.receive()
+
+
+@case
+def an_absurd_number_of_tags(kafka: Kafka) -> None:
+    """A header that says it has 2³²−1 tagged fields."""
+    a = kafka.connect()
+    raw = bytes.fromhex("000c 0004 00000001 ffff ffffffff0f 0267 00000000 026d 00 00")
+    a.send_frame(len(raw).to_bytes(4) + raw)
+    a.receive()
 
 
 @case
