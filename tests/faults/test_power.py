@@ -12,7 +12,7 @@ import pytest
 
 from support.cuts import Cutter, rehearse
 
-CUTS = int(os.environ.get("FLEUVE_CUTS", "150"))
+CUTS = int(os.environ.get("FLEUVE_CUTS", "160")) // 2
 SEED = int(os.environ.get("FLEUVE_SEED", "1"))
 TURNS = 60
 SECONDS_PER_CUT_MAX = 3
@@ -21,8 +21,9 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(60 + CUTS * SECONDS_PER_CU
 
 
 @pytest.mark.soak
-async def test_a_broker_keeps_what_it_told_wherever_in_its_life_the_power_is_cut(tmp_path, record_property):
-    lived = await rehearse(tmp_path / "life", SEED, turns=TURNS)
+@pytest.mark.parametrize("failures", [False, True], ids=["healthy disk", "failing disk"])
+async def test_a_broker_keeps_what_it_told_wherever_in_its_life_the_power_is_cut(tmp_path, failures, record_property):
+    lived = await rehearse(tmp_path / "life", SEED, turns=TURNS, failures=failures)
     cutter = Cutter(tmp_path, SEED)
     if len(lived.history) <= CUTS:
         await cutter.cut_everywhere(lived)

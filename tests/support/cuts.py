@@ -9,6 +9,7 @@ Clients send again what had no answer, and go on; and that life can be cut itsel
 
 from __future__ import annotations
 
+import contextlib
 import random
 import shutil
 import traceback
@@ -19,9 +20,9 @@ from pathlib import Path
 from fleuve.base.clock import ManualClock
 from fleuve.base.errors import FleuveError
 from support.batches import NOW_MS
-from support.disk import Change, Device, Flush, KeepsOnly, KeepsUpTo, Loss, Shuffled, write_tree
+from support.disk import Change, Device, Flush, KeepsOnly, KeepsUpTo, Loss, Shuffled, Write, write_tree
 from support.lives import Life, living
-from support.told import Partition, Told
+from support.told import Partition, Producer, Told
 
 TOPICS: dict[str, tuple[int, dict[str, str]]] = {
     "orders": (3, {}),
@@ -32,6 +33,7 @@ PARTITIONS: list[Partition] = [(name, index) for name, (count, _) in TOPICS.item
 SIZES = (0, 0, 30, 300, 3000)
 AGAIN = 0.1
 """How many of the lives after a cut are cut themselves."""
+FRAME_BYTES = {24, 4096}
 DEPTH_MAX = 3
 """So many cuts one after another."""
 
@@ -50,6 +52,14 @@ class Lived:
     def end(self) -> int:
         """The last place."""
         return self.before.count + len(self.history)
+
+    def telling(self) -> list[int]:
+        """Return the places just behind what is no frame of the -wal: most changes are, and they are much alike."""
+        return [
+            place
+            for place, change in enumerate(self.history, self.before.count + 1)
+            if not isinstance(change, Write) or len(change.content) not in FRAME_BYTES
+        ]
 
     def devices(self, places: Iterable[int]) -> Iterator[Device]:
         """Yield the disk as it was at each of these places, which ascend; it is one and the same device."""
@@ -70,8 +80,8 @@ class Report:
     findings: list[str] = field(default_factory=list)
 
 
-async def rehearse(root: Path, seed: int, *, turns: int) -> Lived:
-    """Live a life; return it."""
+async def rehearse(root: Path, seed: int, *, turns: int, failures: bool = False) -> Lived:
+    """Live a life; return it. With `failures` writes and flushes fail in it, one at a time."""
     chance = random.Random(seed)
     told = Told(page_cache={"clicks"})
     clock = ManualClock(NOW_MS)
@@ -79,30 +89,45 @@ async def rehearse(root: Path, seed: int, *, turns: int) -> Lived:
         before, ready = Device({}), life.now
         for name, (count, overrides) in TOPICS.items():
             await life.create(name, count, overrides)
-        await _busy(life, chance, turns)
+        producers = [await life.new_producer() for _ in range(3)]
+        for turn in range(turns):
+            if failures and chance.random() < 0.4:
+                _break_something(life, chance)
+            await _produce(life, chance, producers, failures=failures)
+            with contextlib.suppress(*([FleuveError] if failures else [])):
+                await _something_else(life, chance, turn)
+        life.recover()
+        await life.answer_all()
         findings = await life.findings()
         assert findings == [], findings
     assert life.disk.history is not None
     return Lived(before, life.disk.history, told, ready)
 
 
-async def _busy(life: Life, chance: random.Random, turns: int) -> None:
-    producers = [await life.new_producer() for _ in range(3)]
-    number = 0
-    for turn in range(turns):
-        sending = []
-        for _ in range(chance.randrange(1, 6)):
-            producer = chance.choice([None, *producers])
-            size = chance.choice(SIZES)
-            values = [b"%d-%s" % (number + index, b"." * size) for index in range(chance.randrange(1, 4))]
-            number += len(values)
-            sending.append(life.send(life.new_batch(chance.choice(PARTITIONS), values, producer)))
-            if chance.random() < 0.2:
-                await sending[-1]
-        for answer in sending:
-            result = await answer
-            assert not isinstance(result, FleuveError), result
-        await _something_else(life, chance, turn)
+async def _produce(life: Life, chance: random.Random, producers: Sequence[Producer], *, failures: bool) -> None:
+    sending = []
+    for _ in range(chance.randrange(1, 6)):
+        partition, producer = chance.choice(PARTITIONS), chance.choice([None, *producers])
+        number = sum(len(one.values) for one in life.told.batches)
+        size = chance.choice(SIZES)
+        values = [b"%d-%s" % (number + index, b"." * size) for index in range(chance.randrange(1, 4))]
+        sending.append(life.send(life.new_batch(partition, values, producer)))
+        if chance.random() < 0.2:
+            await sending[-1]
+    for answer in sending:
+        result = await answer
+        assert failures or not isinstance(result, FleuveError), result
+    await life.answer_all()
+
+
+def _break_something(life: Life, chance: random.Random) -> None:
+    kind = chance.choice(["write", "datasync", "sync", "truncate", "sync_directory", "open_new", "catalog", "catalog"])
+    if kind == "catalog":
+        life.fail_catalog(chance.choice(["write", "flush"]), chance.randrange(1, 20))
+    else:
+        then = chance.choice([None, "truncate", "datasync", "sync"])
+        torn_bytes = chance.choice([None, 60, 700]) if kind == "write" else None
+        life.files.fail(kind, nth=chance.randrange(1, 5), after=chance.random() < 0.5, torn_bytes=torn_bytes, then=then)
 
 
 async def _something_else(life: Life, chance: random.Random, turn: int) -> None:
@@ -124,8 +149,9 @@ async def _something_else(life: Life, chance: random.Random, turn: int) -> None:
             if log.end - log.start > 2 and chance.random() < 0.5:
                 await life.delete_records(partition, chance.randrange(log.start + 1, log.end))
         case 6:
-            await life.delete(name)
             await life.seal()
+            if life.broker.rooms.topics.get(name) is not None:
+                await life.delete(name)
         case 7:
             await life.maintain()
             life.clock.advance(2000)
@@ -205,8 +231,10 @@ class Cutter:
 
     async def cut_somewhere(self, lived: Lived, cuts: int) -> None:
         """Cut a life so many times, spread over it."""
-        places = sorted(self._chance.randrange(lived.before.count, lived.end + 1) for _ in range(cuts))
-        for device in lived.devices(places):
+        telling = lived.telling()
+        places = [self._chance.choice(telling) for _ in range(cuts // 2)]
+        places += [self._chance.randrange(lived.before.count, lived.end + 1) for _ in range(cuts - cuts // 2)]
+        for device in lived.devices(sorted(places)):
             how, loss = self._chance.choice(list(losses(device, self._chance, thorough=False)))
             await self._cut(lived, device, how, loss, again=self._chance.random() < AGAIN)
             if self.report.findings:

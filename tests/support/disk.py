@@ -318,6 +318,8 @@ class Disk:
         self._real_root = root.resolve()
         self.lock = threading.RLock()
         self.dead = False
+        self.before: Callable[[str], None] | None = None
+        """Called before SQLite writes ("write") or flushes ("flush") a file; raises OSError to let that fail."""
         # What is there already is on the device, if nobody knows better.
         self.device = Device(tree_in(root)) if device is None else device
         self.history: list[Change] | None = [] if remembers else None

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from support.disk import Disk, Flush, FlushDirectory, Names, Resize, Write
+from support.disk import Disk, Flush, FlushDirectory, Loss, Names, Resize, Write
 
 _OK = 0
 _IOERR = 10
@@ -166,6 +166,8 @@ class _Watch:
         opened = self._files[file]
         with opened.disk.lock:
             opened.disk.raise_if_dead()
+            if opened.disk.before is not None:
+                opened.disk.before("write")
             code = int(opened.write(file, content, size, position))
             if code == _OK:
                 opened.disk.do(Write(opened.number, position, ctypes.string_at(content, size)))
@@ -184,6 +186,12 @@ class _Watch:
         opened = self._files[file]
         with opened.disk.lock:
             opened.disk.raise_if_dead()
+            if opened.disk.before is not None:
+                try:
+                    opened.disk.before("flush")
+                except OSError:
+                    opened.disk.fail_flush(opened.number, Loss())
+                    raise
             # Whatever its flags say, it calls fdatasync where there is one.
             opened.disk.do(Flush(opened.number, everything=False))
             if opened.flushes_directory:

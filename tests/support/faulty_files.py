@@ -266,7 +266,8 @@ class PowerCutFiles(FaultyFiles):
         self._disk.fail_flush(self._by_fd[fd], self._loss)
 
     def directory_flushed(self, path: Path) -> None:
-        self._disk.do(FlushDirectory(self._disk.name(path)))
+        if self._disk.has(path):
+            self._disk.do(FlushDirectory(self._disk.name(path)))
 
     def renamed(self, source: Path, target: Path) -> None:
         self._disk.rename(source, target)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import random
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -36,7 +37,7 @@ from fleuve.ports.groups import OffsetKey
 from fleuve.records.batch import walk
 from fleuve.records.record import decode
 from support.batches import batch
-from support.disk import Device, Disk
+from support.disk import Device, Disk, Flush, Write
 from support.disk_sqlite import watched
 from support.edge import RecordingLogger
 from support.faulty_files import PowerCutFiles
@@ -76,6 +77,7 @@ class Life:
         self,
         disk: Disk,
         told: Told,
+        files: PowerCutFiles,
         clock: ManualClock,
         broker: Broker,
         engine: EmbeddedEngine,
@@ -83,6 +85,7 @@ class Life:
     ) -> None:
         self.disk = disk
         self.told = told
+        self.files = files
         self.clock = clock
         self.broker = broker
         self.engine = engine
@@ -164,6 +167,34 @@ class Life:
 
     # ---------------------------------------------------------------- everything that is set
 
+    async def answer_all(self) -> None:
+        """Do what an idempotent producer does: send again, in order, whatever has no answer, until it has."""
+        attempts = 200
+        while unanswered := self.told.unanswered():
+            attempts -= 1
+            assert attempts, f"no answer to {unanswered[0]}"
+            results = [await self.send(one) for one in unanswered]
+            if any(isinstance(result, FleuveError) for result in results):
+                # What failed is being settled.
+                await asyncio.sleep(0.02)
+
+    def fail_catalog(self, kind: str, countdown: int) -> None:
+        """Let a write or a flush of SQLite's fail, some of them from now."""
+        left = [countdown]
+
+        def before(what: str) -> None:
+            left[0] -= what == kind
+            if left[0] == 0:
+                self.disk.before = None
+                raise OSError(errno.EIO, "failed on purpose")
+
+        self.disk.before = before
+
+    def recover(self) -> None:
+        """Let nothing fail any more."""
+        self.disk.before = None
+        self.files.recover()
+
     @contextlib.contextmanager
     def _setting(self, *key: object, value: Any) -> Any:
         made = Setting(key, value, self.now)
@@ -222,7 +253,6 @@ class Life:
         for partition, start in zip(partitions, starts, strict=True):
             with self._setting("start", *partition, value=start):
                 pass
-        assert self.broker._maintenance.stats.errors == 0, self.logger.lines
 
     async def seal(self) -> None:
         """Close the growing journal file, so that it can be merged."""
@@ -307,13 +337,14 @@ async def living(root: Path, told: Told, *, clock: ManualClock, device: Device |
     logger = RecordingLogger()
     if not _registry:
         _registry.append(registry())
-    with watched(disk), small_checkpoints():
+    with watched(disk), _watching_the_catalog(disk):
+        files = ReservingLittle(disk)
         engine = EmbeddedEngine(
             root / "data",
             journal_file_bytes=JOURNAL_FILE_BYTES,
             clock=clock,
             logger=logger,
-            files=ReservingLittle(disk),
+            files=files,
         )
         around = Surroundings(
             engine=engine, clock=clock, chance=random.SystemRandom(), offload=InlineOffload(), listening=Listener
@@ -328,17 +359,27 @@ async def living(root: Path, told: Told, *, clock: ManualClock, device: Device |
         )
         await broker.start()
         try:
-            yield Life(disk, told, clock, broker, engine, logger)
+            yield Life(disk, told, files, clock, broker, engine, logger)
         finally:
             await broker.stop()
 
 
 @contextlib.contextmanager
-def small_checkpoints() -> Any:
-    """Let the catalog copy its WAL back often."""
-    before = database.CHECKPOINT_PAGES
-    database.CHECKPOINT_PAGES = CHECKPOINT_PAGES
+def _watching_the_catalog(disk: Disk) -> Any:
+    """Let the catalog copy its WAL back often, and tell the disk when it writes it again by itself."""
+    before = database.CHECKPOINT_PAGES, database.write_again
+
+    def write_again(path: Path) -> None:
+        with disk.lock:
+            disk.raise_if_dead()
+            before[1](path)
+            if path.exists():
+                number = disk.opened(path)
+                disk.do(Write(number, 0, path.read_bytes()))
+                disk.do(Flush(number, everything=True))
+
+    database.CHECKPOINT_PAGES, database.write_again = CHECKPOINT_PAGES, write_again
     try:
         yield
     finally:
-        database.CHECKPOINT_PAGES = before
+        database.CHECKPOINT_PAGES, database.write_again = before

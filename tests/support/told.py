@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 NEVER = 1 << 62
+FLUSHED = {"topic", "offset"}
+"""Settings that are never there already, so that each comes with a flush."""
 
 Partition = tuple[str, int]
 """Topic and index."""
@@ -111,12 +113,12 @@ class Told:
     def _page_cache_kept(self, place: int) -> int:
         """Return the place up to which even what has the page-cache promise is flushed.
 
-        There is one journal: whatever was acknowledged before a flushed batch was sent is flushed with it.
+        There is one journal: whatever was acknowledged before a flushed batch was sent is flushed with it. And what
+        is set in the catalog, with a flush of its own, flushes the journal first.
         """
-        return max(
-            (one.sent for one in self.batches if one.told <= place and one.partition[0] not in self.page_cache),
-            default=-1,
-        )
+        flushed = [one.sent for one in self.batches if one.told <= place and one.partition[0] not in self.page_cache]
+        flushed += [one.attempted for one in self.settings if one.told <= place and one.key[0] in FLUSHED]
+        return max(flushed, default=-1)
 
     def possible(self, key: Key, default: Any) -> list[Any]:
         """Return the values that something may have: the last one that was told, and what was attempted since."""

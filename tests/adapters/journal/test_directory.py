@@ -10,6 +10,8 @@ import pytest
 from fleuve.adapters.journal.directory import DataDirectory
 from fleuve.adapters.journal.files import Files
 from fleuve.ports.errors import CorruptState, StoreUnavailable
+from support.disk import Disk
+from support.faulty_files import PowerCutFiles
 
 
 def test_a_directory_is_created_with_its_format(tmp_path):
@@ -72,6 +74,18 @@ def test_a_crash_while_the_directory_was_created_is_made_good(tmp_path):
     (tmp_path / "lock").touch()
     DataDirectory.open(tmp_path).close()
     assert (tmp_path / "format").read_text() == "1\n"
+
+
+def test_a_directory_that_a_start_made_and_did_not_flush_is_flushed_by_the_next(tmp_path):
+    files = PowerCutFiles(Disk(tmp_path))
+    path = tmp_path / "some" / "where"
+    files.fail("sync_directory", nth=2 + len(path.parents) - 3)
+    with pytest.raises(StoreUnavailable):
+        DataDirectory.open(path, files=files)
+    assert path.parent.exists()
+    DataDirectory.open(path, files=files).close()
+    files.cut()
+    assert (path / "format").read_text() == "1\n"
 
 
 @pytest.mark.parametrize("below", ["file", "file/below"])

@@ -12,7 +12,7 @@ from fleuve.base.log import SilentLogger
 from fleuve.ports.errors import CorruptState, StoreUnavailable
 from fleuve.ports.store import Range
 from support.faulty_files import FaultyFiles
-from support.journals import FIRST, History, body_of, flush_id, journal_store, scanned, scanned_again
+from support.journals import FIRST, History, body_of, flush_id, journal_store, power_cut_files, scanned, scanned_again
 
 SEGMENT = "segments/1/0-1.segment"
 
@@ -227,6 +227,27 @@ async def test_a_segment_that_could_not_be_written_leaves_nothing(tmp_path, kind
         assert [info.name for info in await store.list()] == ["segments/1/other.segment"]
         assert [path.name for path in (tmp_path / "segments" / "1").iterdir()] == ["other.segment"]
         assert await store.write_segment(SEGMENT, [b"body"]) == 4
+
+
+@pytest.mark.parametrize("killed", [False, True])
+async def test_a_folder_whose_name_was_not_flushed_is_flushed_before_a_segment_in_it_is_told_to_be_there(
+    tmp_path, killed
+):
+    files = power_cut_files(tmp_path)
+    async with journal_store(tmp_path, files) as store:
+        files.fail("sync_directory")
+        with pytest.raises(StoreUnavailable):
+            await store.write_segment(SEGMENT, [b"body"])
+        if not killed:
+            await store.write_segment(SEGMENT, [b"body"])
+            files.cut()
+        files.kill()
+    if killed:
+        files.revive()
+        async with journal_store(tmp_path, files, incarnation=None) as store:
+            await store.write_segment(SEGMENT, [b"body"])
+            files.cut()
+    assert (tmp_path / SEGMENT).read_bytes() == b"body"
 
 
 async def test_a_segment_whose_chunks_fail_leaves_nothing(tmp_path):

@@ -24,6 +24,8 @@ except ImportError:  # pragma: no cover - not a POSIX system
     fcntl = None  # type: ignore[assignment]
 
 FORMAT_VERSION = 1
+FORMAT = "format"
+"""The file that says so. It is written when the directory and its name are on the device."""
 
 
 class DataDirectory:
@@ -73,13 +75,18 @@ class DataDirectory:
 
 
 def _make_directories(files: Files, path: Path) -> None:
-    missing = []
-    while not path.exists():
-        missing.append(path)
-        path = path.parent
-    for directory in reversed(missing):
-        if files.make_directory(directory):
+    """Make the directory and those that it lies in, and flush their names."""
+    if (path / FORMAT).exists():
+        return
+    # One that is there already may have been made by a start that ended before it flushed the name.
+    for directory in reversed((path, *path.parents[:-1])):
+        made = not directory.exists() and files.make_directory(directory)
+        try:
             files.sync_directory(directory.parent)
+        except OSError:
+            # Somebody else's directories are somebody else's to flush.
+            if made:
+                raise
 
 
 def _locked(path: Path) -> int:
@@ -115,7 +122,7 @@ def _lock(fd: int) -> None:
 
 def _check_format(files: Files, path: Path) -> None:
     try:
-        text = (path / "format").read_text("ascii", "replace").strip()
+        text = (path / FORMAT).read_text("ascii", "replace").strip()
     except FileNotFoundError:
         _write_format(files, path)
         return
@@ -137,7 +144,7 @@ def _write_format(files: Files, path: Path) -> None:
             f"{path} has {foreign[0]} but no format file: it is no data directory of Fleuve, or a part of one is lost; "
             "restore it from a backup, or give another directory"
         )
-    partial = path / "format.partial"
+    partial = path / f"{FORMAT}.partial"
     with contextlib.suppress(FileNotFoundError):
         files.unlink(partial)
     fd = files.open_new(partial)
@@ -146,7 +153,7 @@ def _write_format(files: Files, path: Path) -> None:
         files.sync(fd)
     finally:
         files.close(fd)
-    files.rename(partial, path / "format")
+    files.rename(partial, path / FORMAT)
 
 
 def _refusal(error: OSError, path: Path) -> str:

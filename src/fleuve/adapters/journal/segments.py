@@ -54,6 +54,9 @@ class ObjectFiles:
         self._files = files
         self._descriptors = Descriptors(root, files)
         self._folders = threading.Lock()
+        self._flushed_folders = {root / SEGMENTS}
+        """Whose names are known to be on the device. One that is merely there may have been made by a start that ended
+        before its flush, or its flush failed."""
 
     def close(self) -> None:
         """Close the files that are open for reading."""
@@ -129,14 +132,15 @@ class ObjectFiles:
     def _new_file(self, path: Path, partial: Path) -> int:
         # Under the lock, since `delete` removes folders that are empty.
         with self._folders:
-            missing = []
+            unsure = []
             folder = path.parent
-            while not folder.exists():
-                missing.append(folder)
+            while folder not in self._flushed_folders:
+                unsure.append(folder)
                 folder = folder.parent
-            for folder in reversed(missing):
+            for folder in reversed(unsure):
                 self._files.make_directory(folder)
                 self._files.sync_directory(folder.parent)
+                self._flushed_folders.add(folder)
             return self._files.open_new(partial)
 
     def _write_chunks(self, fd: int, chunks: Iterable[Buffer]) -> int:
@@ -178,6 +182,7 @@ class ObjectFiles:
         with self._folders, contextlib.suppress(OSError):  # Not empty: it stays.
             while folder not in keep:
                 self._files.remove_directory(folder)
+                self._flushed_folders.discard(folder)
                 folder = folder.parent
 
     def sizes(self) -> list[ObjectInfo]:

@@ -319,15 +319,7 @@ class Database:
             return
         self._wal_doubtful = False
         try:
-            with self._wal_path.open("r+b", buffering=0) as file:
-                position = 0
-                while data := file.read(REWRITE_BYTES):
-                    file.seek(position)
-                    position += file.write(data)
-                    file.seek(position)
-                os.fsync(file.fileno())
-        except FileNotFoundError:
-            return
+            write_again(self._wal_path)
         except BaseException:
             self._wal_doubtful = True
             raise
@@ -349,6 +341,17 @@ class Database:
                     with contextlib.suppress(sqlite3.Error):
                         self._reader.execute("ROLLBACK")
             self._answer([work])
+
+
+def write_again(path: Path) -> None:
+    """Write what a file has once more, byte for byte, and flush it, if there is such a file. Raises OSError."""
+    with contextlib.suppress(FileNotFoundError), path.open("r+b", buffering=0) as file:
+        position = 0
+        while data := file.read(REWRITE_BYTES):
+            file.seek(position)
+            position += file.write(data)
+            file.seek(position)
+        os.fsync(file.fileno())
 
 
 def _fail(group: list[_Work], error: BaseException) -> None:
