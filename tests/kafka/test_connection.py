@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from fleuve.kafka.api import Api, RequestContext
+from fleuve.kafka.connections import RECEIVE_BUFFER_BYTES
 from fleuve.kafka.limits import Limits
 from fleuve.wire.errors import ErrorCode
 from fleuve.wire.generated import api_versions, fetch, heartbeat, list_offsets, metadata, produce
@@ -174,7 +175,7 @@ async def test_a_large_request_of_a_megabyte_arrives_whole():
         for expected in range(3):
             response = await client.call(produce, produce_request(large, topic), VERSION)
             assert base_offset(response) == expected
-        assert edge.connections.request_memory.used == 0
+        assert edge.connections.admission.requests.used == 0
         response = await client.call(fetch, fetch_request(topic, max_bytes=1), 12)
         assert len(response.responses[0].partitions[0].records) == len(large)
 
@@ -196,8 +197,8 @@ async def test_frames_may_arrive_in_any_pieces(step):
         answers = [await client.receive(produce, VERSION) for _ in sizes]
         assert [number for number, _ in answers] == list(range(len(sizes)))
         assert [base_offset(response) for _, response in answers] == list(range(len(sizes)))
-        assert edge.connections.request_memory.used == 0
-        assert edge.connections.partial_memory.used == 0
+        assert edge.connections.admission.requests.used == 0
+        assert edge.connections.admission.small_frames.used == 0
 
 
 # ---------------------------------------------------------------- acks=0
@@ -237,7 +238,7 @@ async def test_a_full_buffer_delays_produce_until_there_is_room():
         edge.log.make_room()
         answers = [await client.receive(produce, VERSION) for _ in range(3)]
         assert [base_offset(response) for _, response in answers] == [0, 1, 2]
-        assert edge.connections.request_memory.used == 0
+        assert edge.connections.admission.requests.used == 0
 
 
 @on_both_loops
@@ -258,7 +259,7 @@ async def test_a_flush_that_takes_too_long_times_the_request_out_and_its_late_re
         client.send(produce, produce_request(batch(b"a"), topic, timeout_ms=10), VERSION)
         await until(lambda: edge.log.held)
         (connection,) = edge.connections.all
-        connection.look_after(edge.connections.loop.time() + 1, stalled_matter=False)
+        connection.look_after(edge.connections.loop.time() + 1)
         _, response = await client.receive(produce, VERSION)
         assert response.responses[0].partition_responses[0].error_code == ErrorCode.REQUEST_TIMED_OUT
         edge.log.complete()
@@ -283,7 +284,7 @@ async def test_a_connection_with_many_unanswered_requests_is_not_read():
         for _ in range(50):
             await asyncio.sleep(0)
         # What was received in one go may come on top.
-        assert edge.log.held <= 10 + 256 * 1024 // len(one) + 1
+        assert edge.log.held <= 10 + RECEIVE_BUFFER_BYTES // len(one) + 1
         answered = 0
         while answered < 200:
             edge.log.complete()
@@ -353,32 +354,54 @@ async def test_large_requests_share_the_memory_and_wait_their_turn():
         first, second, small = await edge.connect(), await edge.connect(), await edge.connect()
         large = frame(produce, produce_request(batch(bytes(200_000)), topic), VERSION)
         first.writer.write(large[:100_000])
-        await until(lambda: edge.connections.request_memory.used)
+        await until(lambda: edge.connections.admission.requests.used)
         second.writer.write(large)
-        await until(lambda: edge.connections.request_memory.waiters)
+        await until(lambda: edge.connections.admission.requests.waiters)
         assert base_offset(await small.call(produce, produce_request(batch(b"s"), topic), VERSION)) == 0
         first.writer.write(large[100_000:])
         assert base_offset((await first.receive(produce, VERSION))[1]) == 1
         assert base_offset((await second.receive(produce, VERSION))[1]) == 2
-        assert edge.connections.request_memory.used == 0
+        assert edge.connections.admission.requests.used == 0
 
 
 @on_both_loops
 async def test_a_large_request_that_stalls_loses_its_connection_if_others_wait():
-    async with running_edge(limits=Limits(request_memory=300_000)) as edge:
+    async with running_edge(limits=Limits(request_memory=300_000, large_pace_window_s=0.2)) as edge:
         topic = await edge.topic("t")
         stalled, waiting = await edge.connect(), await edge.connect()
         large = frame(produce, produce_request(batch(bytes(200_000)), topic), VERSION)
         stalled.writer.write(large[:100_000])
-        await until(lambda: edge.connections.request_memory.used)
+        await until(lambda: edge.connections.admission.requests.used)
         waiting.writer.write(large)
-        await until(lambda: edge.connections.request_memory.waiters)
-        later = edge.connections.loop.time() + 31
-        for connection in list(edge.connections.all):
-            connection.look_after(later, stalled_matter=True)
         assert await stalled.is_closed()
         assert base_offset((await waiting.receive(produce, VERSION))[1]) == 0
         assert edge.stats.connections_shed == 1
+
+
+@on_both_loops
+async def test_a_request_that_the_broker_does_not_read_is_not_slow():
+    async with running_edge(limits=Limits(request_memory=1_600_000, requests_max=1, pace_window_s=0.0)) as edge:
+        topic = await edge.topic("t")
+        edge.log.hold = True
+        clients = [await edge.connect() for _ in range(9)]
+        one = frame(produce, produce_request(batch(b"x"), topic), VERSION)
+        large = frame(produce, produce_request(batch(bytes(190_000)), topic), VERSION)
+        for client in clients:
+            # The first one has no answer yet: of the second no more is read than came with it.
+            client.writer.write(one + large[:100_000])
+        admission = edge.connections.admission
+        await until(lambda: admission.requests.waiters == 1)
+        for _ in range(50):
+            assert admission.too_slow(edge.connections.loop.time()) == []
+            await asyncio.sleep(0)
+        edge.log.hold = False
+        edge.log.complete()
+        for client in clients:
+            await client.receive(produce, VERSION)
+            client.writer.write(large[100_000:])
+        for client in clients:
+            await client.receive(produce, VERSION)
+        assert edge.stats.connections_shed == 0
 
 
 @on_both_loops
@@ -389,12 +412,12 @@ async def test_a_connection_that_leaves_in_the_middle_of_a_large_request_gives_i
         clients = [await edge.connect() for _ in range(3)]
         for client in clients:
             client.writer.write(large[:150_000])
-        await until(lambda: edge.connections.request_memory.waiters == 2)
+        await until(lambda: edge.connections.admission.requests.waiters == 2)
         for client in clients:
             await client.close()
         await until(lambda: not edge.connections.all)
-        assert edge.connections.request_memory.used == 0
-        assert edge.connections.request_memory.waiters == 0
+        assert edge.connections.admission.requests.used == 0
+        assert edge.connections.admission.requests.waiters == 0
 
 
 @on_both_loops
@@ -430,7 +453,7 @@ async def test_an_idle_connection_is_closed_and_one_that_waits_for_an_answer_is_
         await until(lambda: slow.begun == 1 and len(edge.connections.all) == 2)
         later = edge.connections.loop.time() + 601
         for connection in list(edge.connections.all):
-            connection.look_after(later, stalled_matter=False)
+            connection.look_after(later)
         assert await idle.is_closed()
         slow.go.set()
         await waiting.receive(heartbeat, 4)
@@ -482,11 +505,11 @@ async def test_a_large_malformed_request_gives_its_memory_back():
         client = await edge.connect()
         client.writer.write((200_000).to_bytes(4, "big") + b"\x00\x00\x00\x09" + b"\xff" * 199_996)
         assert await client.is_closed()
-        assert edge.connections.request_memory.used == 0
+        assert edge.connections.admission.requests.used == 0
         client = await edge.connect()
         client.writer.write((20_000).to_bytes(4, "big") + b"\x00\x00\x00\x09" + b"\xff" * 19_996)
         assert await client.is_closed()
-        assert edge.connections.partial_memory.used == 0
+        assert edge.connections.admission.small_frames.used == 0
 
 
 @on_both_loops

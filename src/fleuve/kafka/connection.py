@@ -8,9 +8,7 @@ is received, synchronously, and its slot in the queue of answers is filled when 
 request waits in the lane until all before it are answered, and what comes behind it waits for it. So does a
 Produce request that must wait for something before the log can have it; but the lane does not wait for its answer.
 
-Receiving: into the buffer shared by all connections; what is left of it, the begin of a frame, is kept. A frame of
-more than 4 KiB that is not complete gets a buffer of its own size, into which the rest is received directly; if it is
-a large one, from the request memory, which may mean to wait, and to read nothing until then.
+How frames are received, and what memory they take, is `receiving.py`'s business.
 
 Bounds: requests without answer, by number and bytes; unsent answers; memory. Beyond any of them nothing more is read,
 and the client feels it in its socket. Nothing here is done for each record, and nothing is logged for each request.
@@ -26,27 +24,19 @@ from typing import Any, Final, cast
 
 from fleuve.engine.access.service import ANONYMOUS
 from fleuve.kafka.api import RequestContext
-from fleuve.kafka.connections import RECEIVE_WHEN_SPENT_BYTES, Connections
+from fleuve.kafka.connections import Connections
 from fleuve.kafka.dispatch import Unanswerable, log_bug, respond
 from fleuve.kafka.handlers import api_versions, produce
-from fleuve.kafka.memory import Budget
 from fleuve.kafka.queued import QUEUED_OVERHEAD_BYTES, QueuedRequest
+from fleuve.kafka.receiving import ENDING, IN_FLIGHT, SMALL_REST_BYTES, UNSENT, Receiving
 from fleuve.wire.errors import DecodeError
-from fleuve.wire.framing import SIZE_PREFIX_BYTES, frame_size, parse_frames
 from fleuve.wire.header import RequestHeader, decode_request_header
 from fleuve.wire.message import Buffer
 
-WAITED_SHARE: Final = 0.75
-"""How much of a slow request's grace is over when it has waited for memory."""
-SMALL_REST_BYTES: Final = 4 * 1024
-"""The begin of a frame up to this size is kept, and copied before what is received next."""
-LARGE_FRAME_BYTES: Final = 64 * 1024
-"""A frame above this size takes request memory before it is received, a smaller one of what is there for those."""
+LANE_TURN_S: Final = 0.001
+"""How long the requests of one connection are served one after another before others have their turn."""
 JOIN_BYTES: Final = 64 * 1024
 """Answers are joined for one write up to this size; larger ones are passed on as they are."""
-
-# Why nothing is read at the moment; several reasons may hold at once.
-_MEMORY, _IN_FLIGHT, _UNSENT, _ENDING = 1, 2, 4, 8
 
 _read_api = Struct(">hh").unpack_from
 _prefix = Struct(">ii").pack
@@ -55,35 +45,22 @@ _PRODUCE: Final = produce.API.key
 _API_VERSIONS: Final = api_versions.API.key
 
 
-class Connection(asyncio.BufferedProtocol):
+class Connection(Receiving):
     """The protocol of one socket."""
 
     __slots__ = (
-        "_active",
         "_client_id",
-        "_closing",
         "_context",
-        "_dirty",
         "_host",
         "_in_flight_bytes",
         "_lane",
         "_listener",
         "_on_produced",
-        "_out",
         "_out_bytes",
-        "_own",
-        "_own_filled",
-        "_own_since",
-        "_own_size",
-        "_own_view",
-        "_paused",
         "_queue",
-        "_rest",
         "_served_since",
-        "_shared",
         "_slots",
         "_software",
-        "_transport",
         "_waiter",
         "_written",
         "advertised",
@@ -93,25 +70,14 @@ class Connection(asyncio.BufferedProtocol):
     )
 
     def __init__(self, shared: Connections, listener: str, advertised: tuple[str, int]) -> None:
-        self._shared = shared
+        super().__init__(shared)
         self._listener = listener
         self.advertised = advertised
         self.id = 0
-        self._transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._host = ""
-        self._closing = True
         self._client_id: str | None = None
         self._software = ("unknown", "unknown")
         self._context: RequestContext | None = None
-        self._active = 0.0
-        # Receiving.
-        self._rest = b""
-        self._own: bytearray | None = None
-        self._own_view: memoryview | None = None
-        self._own_size = 0
-        self._own_filled = 0
-        self._own_since = 0.0
-        self._paused = 0
         # Requests without answer.
         self._slots: deque[produce.Pending] = deque()
         self._queue: deque[QueuedRequest] = deque()
@@ -121,9 +87,7 @@ class Connection(asyncio.BufferedProtocol):
         self._waiter: asyncio.Future[None] | None = None
         self._on_produced = self._produced
         # Answers.
-        self._out: list[Buffer] = []
         self._out_bytes = 0
-        self._dirty = False
         self._written = 0
         self.unsent_bytes = 0
         """Answers that the socket has not taken, as counted in the fetch memory."""
@@ -185,7 +149,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def drain(self) -> None:
         """Read nothing more, and close when everything received is answered."""
-        self._pause(_ENDING)
+        self._pause(ENDING)
         self._close_if_drained()
 
     def _close_if_drained(self) -> None:
@@ -198,11 +162,8 @@ class Connection(asyncio.BufferedProtocol):
         self._closing = True
         self._transport.close()
 
-    def look_after(self, now: float, *, stalled_matter: bool) -> None:
-        """Close the connection if it is idle; if others wait for memory, also if it stalls in a request.
-
-        Produce requests whose time is over are answered without a result.
-        """
+    def look_after(self, now: float) -> None:
+        """Close the connection if it is idle; answer Produce requests whose time is over without a result."""
         if self._slots and now >= self._slots[0].deadline:
             for pending in self._slots:
                 pending.done = pending.done or now >= pending.deadline
@@ -210,10 +171,7 @@ class Connection(asyncio.BufferedProtocol):
             self.flush()
         limits = self._shared.limits
         silent_s = now - self._active
-        if stalled_matter and self._is_behind(now):
-            self._shared.stats.connections_shed += 1
-            self.abort(f"its request of {self._own_size} bytes made no progress, and others wait for the memory")
-        elif limits.idle_s is not None and silent_s >= limits.idle_s and not (self._slots or self._lane):
+        if limits.idle_s is not None and silent_s >= limits.idle_s and not (self._slots or self._lane):
             if self.unsent_bytes and now - self.progress < limits.idle_s:
                 return
             self._shared.stats.connections_expired += 1
@@ -221,16 +179,10 @@ class Connection(asyncio.BufferedProtocol):
             # Nobody may be at the other end to take what is unsent.
             self._transport.abort()
 
-    def _is_behind(self, now: float) -> bool:
-        """Return whether the frame that is being received does not go on, or not evenly within `stall_s`."""
-        if self._own is None or (self._paused & _IN_FLIGHT and not self._queue):
-            # Nothing is read because the log has not stored yet what came before.
-            return False
-        limits = self._shared.limits
-        if now - self._active >= 2 * limits.shed_s:
-            return True
-        late_s = now - self._own_since - limits.shed_s
-        return late_s > 0 and self._own_filled < self._own_size * min(1.0, late_s / limits.stall_s)
+    @property
+    def is_held_up(self) -> bool:
+        """Whether nothing is read because the log has not stored yet what came before."""
+        return bool(self._paused & IN_FLIGHT) and not (self._queue and self._queue[0].is_long_in_coming)
 
     def stuck_bytes(self, now: float) -> int:
         """Return the request memory held by what waits in the lane behind a long poll or a client that reads nothing.
@@ -241,130 +193,9 @@ class Connection(asyncio.BufferedProtocol):
         held = sum(queued.size for queued in self._queue)
         if self._closing or held <= SMALL_REST_BYTES or now - self._served_since < shared.limits.shed_s:
             return 0
-        if self._paused & _UNSENT:
+        if self._paused & UNSENT:
             return held if now - self.progress >= shared.limits.shed_s else 0
         return held if self._queue[0].is_long_in_coming else 0
-
-    # ------------------------------------------------------------ receiving
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Return where the next bytes go."""
-        if self._own_view is not None:
-            return self._own_view[self._own_filled : self._own_size]
-        shared = self._shared
-        buffer = shared.buffer
-        size = len(self._rest)
-        if size:
-            buffer[:size] = self._rest
-        if shared.request_memory.free and shared.partial_memory.free:
-            return buffer[size:]
-        return buffer[size : size + RECEIVE_WHEN_SPENT_BYTES]
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """Handle the frames that the received bytes complete."""
-        if self._closing:
-            return
-        shared = self._shared
-        self._active = shared.loop.time()
-        shared.stats.received_bytes += nbytes
-        try:
-            if self._own is not None:
-                self._own_filled += nbytes
-                if self._own_filled == self._own_size:
-                    self._take_own()
-            else:
-                self._take_shared(len(self._rest) + nbytes)
-        except DecodeError as error:
-            self._malformed(error)
-        except Exception as error:
-            self._bug(error)
-        if self._out and not self._dirty:
-            self.flush()
-
-    def _take_shared(self, end: int) -> None:
-        buffer = self._shared.buffer
-        if self._rest:
-            self._rest = b""
-        frames, at = parse_frames(buffer, end, self._shared.limits.request_size_max)
-        for start, stop in frames:
-            self._take(buffer[start:stop], stop - start)
-            if self._closing:
-                return
-        if at < end:
-            self._keep(buffer, at, end)
-
-    def _keep(self, buffer: memoryview, at: int, end: int) -> None:
-        """Keep the begin of a frame."""
-        size = frame_size(buffer, at, end)
-        if size is None or size <= SMALL_REST_BYTES:
-            self._rest = bytes(buffer[at:end])
-            return
-        self._rest = bytes(buffer[at + SIZE_PREFIX_BYTES : end])
-        self._own_size = size - SIZE_PREFIX_BYTES
-        memory = self._own_memory()
-        if memory.take(self._own_size):
-            self._receive_own()
-        else:
-            self._pause(_MEMORY)
-            memory.wait(self._own_size, self._memory_granted)
-
-    def _own_memory(self) -> Budget:
-        return self._shared.partial_memory if self._own_size <= LARGE_FRAME_BYTES else self._shared.request_memory
-
-    def _memory_granted(self) -> None:
-        self._active = self._shared.loop.time()
-        self._receive_own()
-        # What was sent meanwhile waits in the socket: who has sent nothing needs no long grace.
-        self._own_since -= self._shared.limits.shed_s * WAITED_SHARE
-        self._resume(_MEMORY)
-
-    def _receive_own(self) -> None:
-        size = self._own_size
-        own = bytearray(size) if size <= LARGE_FRAME_BYTES else self._shared.slabs.take(size)
-        self._own = own
-        self._own_since = self._active
-        self._own_view = memoryview(own)
-        self._own_filled = len(self._rest)
-        self._own_view[: self._own_filled] = self._rest
-        self._rest = b""
-
-    def _take_own(self) -> None:
-        own, view, size = self._own, self._own_view, self._own_size
-        assert own is not None
-        assert view is not None
-        self._own = self._own_view = None
-        self._own_size = self._own_filled = 0
-        if size <= LARGE_FRAME_BYTES:
-            self._shared.partial_memory.give_back(size)
-            self._take(view[:size], size)
-            return
-        try:
-            self._take(view[:size], size, own)
-        except BaseException:
-            self._shared.request_memory.give_back(size)
-            raise
-
-    def _release_own(self) -> None:
-        """Give back what a frame that will never be complete has taken."""
-        memory = self._own_memory()
-        size, self._own_size = self._own_size, 0
-        own, self._own, self._own_view = self._own, None, None
-        if size == 0 or (own is None and memory.stop_waiting(self._memory_granted)):
-            return
-        if own is not None and size > LARGE_FRAME_BYTES:
-            self._shared.slabs.give_back(own)
-        memory.give_back(size)
-
-    def _pause(self, reason: int) -> None:
-        if not self._paused and not self._transport.is_closing():
-            self._transport.pause_reading()
-        self._paused |= reason
-
-    def _resume(self, reason: int) -> None:
-        if self._paused & reason:
-            self._paused &= ~reason
-            if not self._paused and not self._transport.is_closing():
-                self._transport.resume_reading()
 
     # ------------------------------------------------------------ requests
 
@@ -380,12 +211,12 @@ class Connection(asyncio.BufferedProtocol):
                 if self._produce(header, request, context, size, self._active, None):
                     if slab is not None:
                         self._shared.slabs.give_back(slab)
-                        self._shared.request_memory.give_back(size)
+                        self._shared.admission.requests.give_back(size)
                     return
         if slab is None:
             view = memoryview(bytes(view))
             size += QUEUED_OVERHEAD_BYTES
-            self._shared.request_memory.force(size)
+            self._shared.admission.requests.force(size)
         self._queue.append(QueuedRequest(view, size, self._active, slab))
         self._in_flight_bytes += size
         if self._lane is None:
@@ -450,27 +281,33 @@ class Connection(asyncio.BufferedProtocol):
         if (
             len(self._slots) + len(self._queue) >= limits.requests_max
             or self._in_flight_bytes >= limits.request_bytes_max
-            or (self._queue and not self._shared.request_memory.available)
+            or (self._queue and not self._shared.admission.requests.available)
         ):
-            self._pause(_IN_FLIGHT)
+            self._pause(IN_FLIGHT)
 
     def _resume_if_free(self) -> None:
         limits = self._shared.limits
         if (
-            self._paused & _IN_FLIGHT
+            self._paused & IN_FLIGHT
             and len(self._slots) + len(self._queue) <= limits.requests_max // 2
             and self._in_flight_bytes <= limits.request_bytes_max // 2
-            and (not self._queue or self._shared.request_memory.available)
+            and (not self._queue or self._shared.admission.requests.available)
         ):
-            self._resume(_IN_FLIGHT)
+            self._resume(IN_FLIGHT)
 
     # ------------------------------------------------------------ the lane
 
     async def _run_lane(self) -> None:
+        loop = self._shared.loop
+        turn_ends = loop.time() + LANE_TURN_S
         try:
             while self._queue and not self._closing:
+                self._served_since = now = loop.time()
+                if now >= turn_ends:
+                    # Most requests are answered without a wait: others come between only here.
+                    await asyncio.sleep(0)
+                    turn_ends = loop.time() + LANE_TURN_S
                 queued = self._queue[0]
-                self._served_since = self._shared.loop.time()
                 await self._serve(queued)
                 if self._closing:
                     return
@@ -537,14 +374,14 @@ class Connection(asyncio.BufferedProtocol):
         self._in_flight_bytes -= queued.size
         if queued.slab is not None:
             self._shared.slabs.give_back(queued.slab)
-        self._shared.request_memory.give_back(queued.size)
+        self._shared.admission.requests.give_back(queued.size)
 
     async def _until_answered(self) -> None:
         while self._slots:
             await self._wait()
 
     async def _until_writable(self) -> None:
-        while self._paused & _UNSENT:
+        while self._paused & UNSENT:
             await self._wait()
 
     async def _wait(self) -> None:
@@ -600,7 +437,7 @@ class Connection(asyncio.BufferedProtocol):
                 self._out.append(_prefix(len(body) + 4, pending.correlation_id))
                 self._out.append(body)
                 self._out_bytes += len(body) + 8
-        if self._paused & _IN_FLIGHT:
+        if self._paused & IN_FLIGHT:
             self._resume_if_free()
         if not slots:
             self._wake()
@@ -658,13 +495,13 @@ class Connection(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         """Read nothing more until the client takes its answers."""
-        self._pause(_UNSENT)
+        self._pause(UNSENT)
         self._shared.loop.call_soon(self.account)
 
     def resume_writing(self) -> None:
         """Go on."""
         self.account()
-        self._resume(_UNSENT)
+        self._resume(UNSENT)
         self._wake()
 
     # ------------------------------------------------------------ faults

@@ -12,19 +12,20 @@ from typing import Protocol
 
 from fleuve.base.log import Logger
 from fleuve.engine.access.service import Authorizer
+from fleuve.kafka.admission import TURN_S, Admission
 from fleuve.kafka.complaints import Complaints
 from fleuve.kafka.limits import Limits
 from fleuve.kafka.memory import Budget, Slabs
 from fleuve.kafka.table import Table
 
-RECEIVE_BUFFER_BYTES = 256 * 1024
+RECEIVE_BUFFER_BYTES = 128 * 1024
+"""What is received at once: nine thousand of the smallest requests, which are taken without a pause."""
 RECEIVE_WHEN_SPENT_BYTES = 4 * 1024
 """What one connection may receive at once when request memory is spent: it may all have to be kept."""
 SWEEP_S = 1.0
-SWEEP_PRESSED_S = 0.25
-"""The same while somebody waits for memory."""
-SWEEP_ALL_EVERY = 5
-"""All connections are looked at in every n-th sweep; those with something unsent in each."""
+"""How often is looked whether somebody waits for memory; while somebody does, each `TURN_S`."""
+SWEEP_ALL_S = 5.0
+"""How often all connections are looked at; those with something unsent are in each sweep."""
 
 
 class Connection(Protocol):
@@ -44,8 +45,8 @@ class Connection(Protocol):
         """Bring `unsent_bytes` and `progress` up to date."""
         ...
 
-    def look_after(self, now: float, *, stalled_matter: bool) -> None:
-        """Close if idle; if others wait for memory, also if stalled."""
+    def look_after(self, now: float) -> None:
+        """Close if idle; answer what has taken too long."""
         ...
 
     def stuck_bytes(self, now: float) -> int:
@@ -86,9 +87,8 @@ class Connections:
         self.logger = logger
         self.tasks = tasks
         self.complaints = Complaints(logger)
-        self.request_memory = Budget(limits.request_memory)
+        self.admission = Admission(limits)
         self.fetch_memory = Budget(limits.fetch_memory) if fetch_memory is None else fetch_memory
-        self.partial_memory = Budget(min(limits.partial_memory, limits.request_memory))
         self.slabs = Slabs()
         self.buffer = memoryview(bytearray(RECEIVE_BUFFER_BYTES))
         self.all: set[Connection] = set()
@@ -102,9 +102,9 @@ class Connections:
         self._last_id = 0
         self._dirty: list[Connection] = []
         self._emptied: asyncio.Future[None] | None = None
-        self._sweeps = 0
+        self._all_next = self.loop.time() + SWEEP_ALL_S
         self._timer = self.loop.call_later(SWEEP_S, self._sweep)
-        self.stats.request_memory_capacity_bytes = self.request_memory.capacity
+        self.stats.request_memory_capacity_bytes = self.admission.requests.capacity
         self.stats.fetch_memory_capacity_bytes = self.fetch_memory.capacity
 
     # ------------------------------------------------------------ come and go
@@ -193,22 +193,30 @@ class Connections:
 
     # ------------------------------------------------------------ time
 
+    def hurry(self) -> None:
+        """Look sooner: somebody waits for memory."""
+        if self._timer.when() > self.loop.time() + TURN_S:
+            self._timer.cancel()
+            self._timer = self.loop.call_later(TURN_S, self._sweep)
+
     def _sweep(self) -> None:
-        pressed = self.request_memory.waiters or self.partial_memory.waiters or self.fetch_memory.waiters
-        self._timer = self.loop.call_later(SWEEP_PRESSED_S if pressed else SWEEP_S, self._sweep)
+        pressed = self.admission.waiters or self.fetch_memory.waiters
+        self._timer = self.loop.call_later(TURN_S if pressed else SWEEP_S, self._sweep)
         now = self.loop.time()
         for connection in list(self.unsent):
             connection.account()
         if self.fetch_memory.waiters:
             self.shed()
-        self._sweeps += 1
-        if self.request_memory.waiters:
+        for frame in self.admission.too_slow(now):
+            self.stats.connections_shed += 1
+            frame.cut_off()
+        if self.admission.requests.waiters:
             self._shed_stuck(now)
-        stalled_matter = self.request_memory.waiters > 0 or self.partial_memory.waiters > 0
-        if self._sweeps % SWEEP_ALL_EVERY == 0 or stalled_matter:
+        if now >= self._all_next:
+            self._all_next = now + SWEEP_ALL_S
             for connection in list(self.all):
-                connection.look_after(now, stalled_matter=stalled_matter)
-        self.stats.request_memory_bytes = self.request_memory.used
+                connection.look_after(now)
+        self.stats.request_memory_bytes = self.admission.requests.used
         self.stats.fetch_memory_bytes = self.fetch_memory.used
 
     # ------------------------------------------------------------ the end

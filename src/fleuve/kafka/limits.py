@@ -32,13 +32,22 @@ class Limits:
     """`max.connections.per.ip.overrides`: address and its own bound."""
     idle_s: float | None = 600.0
     """`connections.max.idle.ms`; None: never."""
-    stall_s: float = 30.0
-    """A request may take so long to arrive, evenly; a client that is slower loses its connection, if others wait for
-    the memory it holds."""
+    pace_window_s: float = 0.3
+    """A frame's pace is looked at over so long, while others wait for the memory that it has."""
+    pace_s: float = 1.0
+    """A frame that takes longer to come, at that pace, is slow."""
+    large_pace_window_s: float = 1.0
+    """The same for a large frame, of more than an eighth of `request_memory`."""
+    large_pace_s: float = 30.0
+    """And how long it may take."""
     shed_s: float = 1.0
     """Whoever took no byte of its answers, or let requests wait behind a long poll, for so long may be shed when others
-    need the memory. So much grace has a request that arrives slowly, too."""
+    need the memory."""
     partial_memory: int = 64 * MIB
     """Small requests received in part, of all connections, and never more than `request_memory`."""
     write_high: int = 256 * 1024
     """Unsent answers of a connection beyond which nothing more is read from it."""
+
+    def pace_of(self, *, large: bool) -> tuple[float, float]:
+        """Return over how long the pace of a frame is looked at, and how long it may take at that pace."""
+        return (self.large_pace_window_s, self.large_pace_s) if large else (self.pace_window_s, self.pace_s)
