@@ -55,6 +55,18 @@ class Control:
         if kind is None and self.failure is not None:
             raise AssertionError(f"the control client was not served: {self.failure!r}") from self.failure
 
+    def wait_for_large(self, count: int) -> None:
+        """Return when so many more large records were written and read. Raises AssertionError."""
+        wanted = len(self.large_s) + count
+        while len(self.large_s) < wanted:
+            self.check()
+            self._ending.wait(PAUSE_S)
+
+    def begin_anew(self) -> None:
+        """Forget how long it has waited until now."""
+        self.small_s.clear()
+        self.large_s.clear()
+
     def check(self) -> None:
         """Fail if the control client has."""
         if self.failure is not None:
