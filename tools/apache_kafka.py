@@ -54,7 +54,7 @@ TOOLS = {
     "broker-api-versions": _TOOLS + "BrokerApiVersionsCommand",
     "client-metrics": _TOOLS + "ClientMetricsCommand",
     "cluster": _TOOLS + "ClusterTool",
-    "configs": "kafka.admin.ConfigCommand",
+    "configs": _TOOLS + "ConfigCommand",
     "console-consumer": _TOOLS + "consumer.ConsoleConsumer",
     "console-producer": _TOOLS + "ConsoleProducer",
     "console-share-consumer": _TOOLS + "consumer.ConsoleShareConsumer",
@@ -240,13 +240,17 @@ def _pid_file(port: int) -> Path:
 
 def _is_kafka(pid: int) -> bool:
     """Return whether this is still the process that was started, and not one that got its id since, or a zombie."""
-    done = subprocess.run(["ps", "-o", "stat=,args=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    command = ["ps", "-ww", "-o", "stat=", "-o", "args=", "-p", str(pid)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     return "kafka.Kafka" in done.stdout and not done.stdout.startswith("Z")
 
 
 def _has_brokers(port: int) -> bool:
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            if connection.getsockname() == connection.getpeername():
+                # Where nobody listens, a connection to a port of its own range may meet itself.
+                return False
             connection.sendall(struct.pack(">i", len(METADATA_REQUEST)) + METADATA_REQUEST)
             with connection.makefile("rb") as stream:
                 (size,) = struct.unpack(">i", stream.read(4))

@@ -8,11 +8,13 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from random import Random
 from typing import Self
 
 import pytest
 
 TOOL = Path(__file__).parents[2] / "tools" / "apache_kafka.py"
+PORTS = range(20_000, 30_000, 2)
 MISSING = 3
 """The tool's exit status where Java or Maven is not there."""
 
@@ -60,13 +62,16 @@ def _run(*arguments: str) -> None:
 
 
 def _free_port() -> int:
-    """Return a port that is free, as is the next one, which is the controller's."""
-    while True:
+    """Return a port that is free, as is the next one, which is the controller's.
+
+    It is none of those that the system gives to clients, who would take it before Kafka does.
+    """
+    for port in Random().sample(PORTS, len(PORTS)):
         with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
             try:
+                first.bind(("127.0.0.1", port))
                 second.bind(("127.0.0.1", port + 1))
-            except (OSError, OverflowError):
+            except OSError:
                 continue
             return port
+    raise AssertionError("no port is free")
