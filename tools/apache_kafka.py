@@ -54,7 +54,7 @@ TOOLS = {
     "broker-api-versions": _TOOLS + "BrokerApiVersionsCommand",
     "client-metrics": _TOOLS + "ClientMetricsCommand",
     "cluster": _TOOLS + "ClusterTool",
-    "configs": _TOOLS + "ConfigCommand",
+    "configs": "kafka.admin.ConfigCommand",
     "console-consumer": _TOOLS + "consumer.ConsoleConsumer",
     "console-producer": _TOOLS + "ConsoleProducer",
     "console-share-consumer": _TOOLS + "consumer.ConsoleShareConsumer",
