@@ -10,6 +10,9 @@ PIP_INSTALL := $(PIP) install --quiet --require-hashes --only-binary :all:
 export PATH := $(ROOT)/.kcat/bin:$(PATH)
 COMPAT := $(ROOT)/.compat
 NODE_MODULES := $(ROOT)/tests/clients/node/node_modules
+OTHER_CLIENTS := $(COMPAT)/go.stamp $(NODE_MODULES)/.stamp
+# CI, which runs all of them, compares what was run with the table of clients.
+CLIENTS_RESULTS := $(if $(CI),--clients-results=check)
 
 DATA_DIR ?= $(ROOT)/fleuve-data
 SERVE ?=
@@ -23,7 +26,7 @@ SEEDS ?= 20000
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help run install install-test test lint types layers generated generate format pytest sabotage compat recordings soak bench docs lock clean
+.PHONY: help run install install-test test lint types layers generated generate format pytest sabotage compat clients recordings soak bench docs lock clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -38,14 +41,18 @@ install-test: $(VENV)/.test.stamp kcat ## Install what the tests need
 test: install-test lint types layers generated pytest ## Check everything
 
 pytest: install-test ## Run the tests alone (PYTEST="-k fetch")
-	cd "$(ROOT)" && $(BIN)/python -m pytest $(WORKERS) -m "not compat and not sabotage" $(PYTEST)
+	cd "$(ROOT)" && $(BIN)/python -m pytest $(WORKERS) -m "not compat and not sabotage" $(CLIENTS_RESULTS) $(PYTEST)
 
 sabotage: install-test ## Break one line of the code at a time, and see that the tests notice
 	cd "$(ROOT)" && $(BIN)/python -m pytest $(WORKERS) --dist load -m sabotage $(PYTEST)
 
-compat: install-test $(COMPAT)/go.stamp $(NODE_MODULES)/.stamp ## Run Apache Kafka's judgement, every client and Kafka's tools (needs Go, Node, Maven and Java 17)
+compat: install-test $(OTHER_CLIENTS) ## Run Apache Kafka's judgement, every client and Kafka's tools (needs Go, Node, Maven and Java 17)
 	@$(BIN)/python "$(ROOT)/tools/apache_kafka.py" fetch
-	cd "$(ROOT)" && $(BIN)/python -m pytest $(WORKERS) -m compat $(PYTEST)
+	cd "$(ROOT)" && $(BIN)/python -m pytest $(WORKERS) -m compat $(CLIENTS_RESULTS) $(PYTEST)
+
+clients: install-test $(OTHER_CLIENTS) ## Run the scenarios with every client, and write the table of clients anew
+	cd "$(ROOT)" && $(BIN)/python -m pytest $(WORKERS) --clients-results=write tests/clients $(PYTEST)
+	cd "$(ROOT)" && $(BIN)/python tools/gen_clients_page.py
 
 recordings: install-test ## Write down what Apache Kafka answers, for Fleuve to be compared with (TOPICS="fetch", KAFKA=host:port)
 	cd "$(ROOT)" && $(BIN)/python tests/conformance/recorder.py $(if $(KAFKA),--kafka $(KAFKA)) $(TOPICS)

@@ -33,6 +33,7 @@ pytest.register_assert_rewrite(
     "clients.kcat",
 )
 
+from clients.results import Telling  # noqa: E402
 from support.broker_process import BrokerProcess  # noqa: E402
 
 OTHER_BROKER = os.environ.get("FLEUVE_TEST_BOOTSTRAP")
@@ -88,6 +89,12 @@ def fleuve_only() -> None:
     """For a test of an answer that is Fleuve's own."""
     if OTHER_BROKER is not None:
         pytest.skip("another broker answers otherwise")
+
+
+@pytest.fixture
+def telling(request: pytest.FixtureRequest) -> Telling:
+    """Where a test tells which client it drives, and what that lacks."""
+    return Telling(request.node)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from clients.records import Delivered, Written
 TIMEOUT_S = 60.0
 """For one operation of a client: long, since reaching it fails the test."""
 
-RUNTIME = f"Python {platform.python_version()}"
+RUNTIME = "Python {}.{}".format(*platform.python_version_tuple())
 
 
 class Consumer(Protocol):
@@ -56,13 +56,8 @@ class Consumer(Protocol):
         ...
 
 
-class Driver(Protocol):
-    """One client."""
-
-    @property
-    def bootstrap(self) -> str:
-        """The broker's address."""
-        ...
+class Client(Protocol):
+    """What the table of clients says of one."""
 
     @property
     def name(self) -> str:
@@ -80,13 +75,22 @@ class Driver(Protocol):
         ...
 
     @property
-    def codecs(self) -> Sequence[str]:
-        """Every compression the client has, `none` among them."""
+    def lacks(self) -> Mapping[str, str]:
+        """What the client cannot do by itself: one of `clients.shortcomings`, and why, or what was done instead."""
+        ...
+
+
+class Driver(Client, Protocol):
+    """One client at work."""
+
+    @property
+    def bootstrap(self) -> str:
+        """The broker's address."""
         ...
 
     @property
-    def lacks(self) -> Mapping[str, str]:
-        """What the client cannot do by itself: one of `clients.shortcomings`, and why, or what was done instead."""
+    def codecs(self) -> Sequence[str]:
+        """Every compression the client has, `none` among them."""
         ...
 
     def create_topic(self, topic: str, partition_count: int) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from clients.driver import TIMEOUT_S
 from clients.records import Delivered, Headers
+from clients.shortcomings import COMMITTING, CREATING_TOPICS, TIMESTAMPS
 
 # One line of facts, then the bytes of key and value as they are.
 _FORMAT = r"%p %o %T %K %S %h\n%k%s\n"
@@ -32,11 +33,25 @@ def path() -> str:
     return found
 
 
+_VERSIONS = re.compile(r"Version ([0-9.]+) .*librdkafka ([0-9.]+)")
+
+
 class Kcat:
     """kcat with its defaults, against one broker."""
 
+    name = "kcat"
+    lacks = {
+        CREATING_TOPICS: "it brings topics into being by sending, with the broker's number of partitions",
+        TIMESTAMPS: "it sends the current time",
+        COMMITTING: "it commits by itself alone",
+    }
+
     def __init__(self, bootstrap: str) -> None:
         self._command = (path(), "-b", bootstrap)
+        told = _VERSIONS.search(self.run("-V").decode())
+        assert told is not None
+        self.version = told[1]
+        self.runtime = f"librdkafka {told[2]}"
 
     def run(self, *arguments: str | Path, stdin: bytes = b"") -> bytes:
         """Run kcat, and return what it wrote to standard output; fail the test if it failed."""
@@ -63,9 +78,14 @@ class Kcat:
         arguments = ("-X", "auto.offset.reset=earliest", "-c", str(count), "-f", _FORMAT)
         return parsed(self.run("-G", group, *arguments, topic))
 
-    def member(self, directory: Path, name: str, topic: str, group: str) -> KcatMember:
+    def feed(self, topic: str, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start a kcat that produces to partition 0 each line of its standard input, however often the broker goes."""
+        command = [*self._command, "-P", "-E", "-t", topic, "-p", "0", *arguments]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def member(self, directory: Path, name: str, topic: str, group: str, *more: str) -> KcatMember:
         """Return a member of a group, not started yet, that writes to files in `directory`."""
-        arguments = ("-G", group, "-u", "-X", "auto.offset.reset=earliest", "-f", r"%p %o %s\n", topic)
+        arguments = ("-G", group, "-u", "-X", "auto.offset.reset=earliest", *more, "-f", r"%p %o %s\n", topic)
         return KcatMember([*self._command, *arguments], directory / f"{name}.out", directory / f"{name}.err")
 
 
@@ -94,7 +114,8 @@ def _headers(rest: Sequence[bytes]) -> Headers:
     if not rest or not rest[0]:
         return ()
     pairs = (pair.partition(b"=") for pair in rest[0].split(b","))
-    return tuple((name.decode(), value) for name, _, value in pairs)
+    # So it writes one that is null.
+    return tuple((name.decode(), None if value == b"NULL" else value) for name, _, value in pairs)
 
 
 class KcatMember:
@@ -133,6 +154,12 @@ class KcatMember:
         if not told or told[-1][0] == "revoked":
             return frozenset()
         return frozenset(int(number) for number in re.findall(r"\[(\d+)\]", told[-1][1]))
+
+    @property
+    def assignments(self) -> int:
+        """How often it was assigned partitions."""
+        told = _ASSIGNED.findall(self._stderr.read_text()) if self._stderr.exists() else []
+        return len(told)
 
     @property
     def delivered(self) -> list[tuple[int, int, bytes]]:

@@ -8,29 +8,49 @@ scenarios told through `record_property("client", …)`; one that was run agains
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from clients.driver import Driver
+from clients.driver import Client
 
 PATH = Path(__file__).with_name("results.json")
 PROPERTY = "client"
+LEFT_OUT = "left out"
+"""Among a scenario's marks: the client cannot do this at all, and nothing was run."""
 
 Row = dict[str, Any]
 Rows = dict[str, Row]
 
 
-def told(driver: Driver, marks: list[str]) -> Row:
-    """Return what a scenario tells of its client; `marks` is what the client lacked in it, and may grow still."""
-    return {
-        "name": driver.name,
-        "version": driver.version,
-        "runtime": driver.runtime,
-        "lacks": dict(driver.lacks),
-        "marks": marks,
-    }
+class Telling:
+    """What one test tells of its client."""
+
+    def __init__(self, node: pytest.Item) -> None:
+        self._node = node
+        self._lacks: dict[str, str] = {}
+        self._marks: list[str] = []
+
+    def client(self, client: Client) -> None:
+        """Say which client the test drives."""
+        told = {"name": client.name, "version": client.version, "runtime": client.runtime}
+        self._node.user_properties.append((PROPERTY, {**told, "lacks": self._lacks, "marks": self._marks}))
+
+    def lacking(self, client: Client, *shortcomings: str) -> bool:
+        """Return whether the client lacks one of these, and mark the test so."""
+        found = {each: client.lacks[each] for each in shortcomings if each in client.lacks}
+        self._lacks.update(found)
+        self._marks += [each for each in found if each not in self._marks]
+        return bool(found)
+
+    def left_out(self, client: Client, shortcoming: str) -> bool:
+        """Return whether the client lacks this, so that there is nothing to run."""
+        lacking = self.lacking(client, shortcoming)
+        if lacking:
+            self._marks.append(LEFT_OUT)
+        return lacking
 
 
 def load() -> Rows:
@@ -67,19 +87,20 @@ class Results:
         row = self._rows.setdefault(
             found["name"], {"version": found["version"], "runtime": found["runtime"], "lacks": {}, "ran": {}}
         )
-        row["ran"][scenario] = sorted(set(found["marks"]))
-        row["lacks"] |= {mark: found["lacks"][mark] for mark in found["marks"]}
+        row["ran"][scenario] = found["marks"]
+        row["lacks"] |= found["lacks"]
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the rows, or compare them."""
         before = load()
         if self._mode == "write" and not session.testsfailed:
-            text = json.dumps(before | self._rows, indent=1, sort_keys=True, ensure_ascii=False)
+            rows = dict(sorted((before | self._rows).items()))
+            text = json.dumps(rows, indent=1, ensure_ascii=False)
             PATH.write_text(text + "\n")
         elif self._mode == "check":
             other = [name for name, row in self._rows.items() if not _same(row, before.get(name))]
             if other:
-                self._complaint = f"{PATH.name} says otherwise of {', '.join(other)}: run `make compat`, `make docs`"
+                self._complaint = f"{PATH.name} says otherwise of {', '.join(other)}: run `make clients`"
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -101,5 +122,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Look on in the process that gets the reports: not in xdist's workers."""
     mode = config.getoption("--clients-results")
-    if mode is not None and not hasattr(config, "workerinput"):
+    if mode is not None and not hasattr(config, "workerinput") and "FLEUVE_TEST_BOOTSTRAP" not in os.environ:
         config.pluginmanager.register(Results(mode))

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import pytest
 
-from clients import results
 from clients.confluent import ConfluentDriver
 from clients.driver import TIMEOUT_S, Consumer, Driver
 from clients.groups import Member, Tally, share
@@ -22,6 +21,7 @@ from clients.records import (
     of_every_shape,
     without_empty_values,
 )
+from clients.results import Telling
 from clients.shortcomings import (
     ACKNOWLEDGEMENTS,
     COMPRESSIONS,
@@ -83,20 +83,14 @@ class ClientScenarios:
     make_driver: ClassVar[type[Any]]
 
     @pytest.fixture
-    def marks(self) -> list[str]:
-        """What the client lacked in this test."""
-        return []
-
-    @pytest.fixture
-    def connect(self, request: pytest.FixtureRequest, marks: list[str]) -> Iterator[Callable[[str], Driver]]:
-        """Make drivers for the broker at an address, and tell which client they are."""
+    def connect(self, telling: Telling) -> Iterator[Callable[[str], Driver]]:
+        """Make drivers for the broker at an address."""
         with ExitStack() as stack:
 
             def connect(bootstrap: str) -> Driver:
                 driver: Driver = type(self).make_driver(bootstrap)
                 stack.callback(driver.close)
-                if hasattr(ClientScenarios, request.function.__name__):
-                    request.node.user_properties.append((results.PROPERTY, results.told(driver, marks)))
+                telling.client(driver)
                 return driver
 
             yield connect
@@ -105,22 +99,11 @@ class ClientScenarios:
     def driver(self, bootstrap: str, connect: Callable[[str], Driver]) -> Driver:
         return connect(bootstrap)
 
-    @pytest.fixture
-    def lacking(self, driver: Driver, marks: list[str]) -> Callable[..., bool]:
-        """Whether the client lacks one of these; what it lacks is marked in the table."""
-
-        def lacking(*shortcomings: str) -> bool:
-            found = [each for each in shortcomings if each in driver.lacks]
-            marks.extend(found)
-            return bool(found)
-
-        return lacking
-
     @pytest.mark.parametrize("codec", CODECS)
-    def test_what_is_produced_is_read_back_byte_for_byte(self, bootstrap, driver, lacking, topic, codec):
+    def test_what_is_produced_is_read_back_byte_for_byte(self, bootstrap, driver, telling, topic, codec):
         assert codec in driver.codecs
         create(driver, topic, 2)
-        lacking(COMPRESSIONS, NULL_HEADER_VALUES, EMPTY_RECORDS, ACKNOWLEDGEMENTS, READING_ALONE)
+        telling.lacking(driver, COMPRESSIONS, NULL_HEADER_VALUES, EMPTY_RECORDS, ACKNOWLEDGEMENTS, READING_ALONE)
         written = of_every_shape(2, driver.lacks)
 
         offsets = driver.produce(topic, written, codec=codec)
@@ -129,7 +112,7 @@ class ClientScenarios:
         as_others_see_it = read_all(ConfluentDriver(bootstrap), topic, [0, 1], len(written))
         assert by_partition(each.written for each in as_others_see_it) == by_partition(written)
         delivered = read_all(driver, topic, [0, 1], len(written))
-        if lacking(EMPTY_VALUES):
+        if telling.lacking(driver, EMPTY_VALUES):
             written = [without_empty_values(each) for each in written]
         assert by_partition(each.written for each in delivered) == by_partition(written)
         for partition in (0, 1):
@@ -217,8 +200,8 @@ class ClientScenarios:
         finally:
             consumer.close()
 
-    def test_a_consumer_finds_its_place_by_time(self, driver, lacking, topic):
-        after_the_end = 500 if lacking(LATE_TIMES) else None
+    def test_a_consumer_finds_its_place_by_time(self, driver, telling, topic):
+        after_the_end = 500 if telling.lacking(driver, LATE_TIMES) else None
         create(driver, topic, 2)
         driver.produce(topic, numbered(1000, 2))
         consumer = driver.consumer(topic)
@@ -238,8 +221,8 @@ class ClientScenarios:
         finally:
             consumer.close()
 
-    def test_a_static_member_comes_back_without_a_rebalance(self, driver, lacking, topic, group):
-        if lacking(STATIC_MEMBERS):
+    def test_a_static_member_comes_back_without_a_rebalance(self, driver, telling, topic, group):
+        if telling.left_out(driver, STATIC_MEMBERS):
             return
         tally = Tally()
         create(driver, topic, 4)
@@ -260,15 +243,14 @@ class ClientScenarios:
                 assert one.assignments == assignments_of_one
         assert tally.failures == []
 
-    def test_an_idempotent_producer_writes_once_and_in_order_through_crashes(self, own_broker, connect, marks, topic):
+    def test_an_idempotent_producer_writes_once_and_in_order_through_crashes(self, own_broker, connect, telling, topic):
         driver = connect(own_broker.bootstrap)
         create(driver, topic, 1)
         written = numbered(3_000, 1)
         with Crashes(own_broker) as crashes:
             offsets = driver.produce(topic, crashes.among(written, every=1_000, at=500), settings=driver.idempotent())
 
-        if IDEMPOTENCE in driver.lacks:
-            marks.append(IDEMPOTENCE)
+        if telling.lacking(driver, IDEMPOTENCE):
             delivered = read_all(driver, topic, [0], offsets[-1] + 1)
             assert [delivered[offset].written for offset in offsets] == written
             return

@@ -35,9 +35,9 @@ from clients.waiting import wait_until
 class TestConfluent(ClientScenarios):
     make_driver = ConfluentDriver
 
-    @pytest.mark.parametrize("strategy", ["cooperative-sticky", "range"])
-    def test_a_group_goes_on_with_another_assignment_strategy(self, driver, topic, group, strategy):
-        self.rebalance(driver, topic, group, {"partition.assignment.strategy": strategy})
+    @pytest.mark.parametrize("assignor", ["cooperative-sticky", "range"])
+    def test_a_group_goes_on_with_another_assignor(self, driver, topic, group, assignor):
+        self.rebalance(driver, topic, group, {"partition.assignment.strategy": assignor})
 
     def test_a_group_of_three_comes_together_with_the_brokers_own_settings(self, default_bootstrap, topic, group):
         self.rebalance(ConfluentDriver(default_bootstrap), topic, group)

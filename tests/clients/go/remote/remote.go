@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 )
@@ -179,7 +180,8 @@ func (at *place) do(asked request) (any, error) {
 	switch {
 	case asked.Do == "hello":
 		hello := at.client.Hello()
-		hello.Runtime = "Go " + runtime.Version()[len("go"):]
+		version := strings.Split(strings.TrimPrefix(runtime.Version(), "go"), ".")
+		hello.Runtime = "Go " + strings.Join(version[:2], ".")
 		return hello, nil
 	case asked.Do == "create_topic":
 		return nil, at.client.CreateTopic(asked.Topic, int(asked.Partitions.(float64)))
