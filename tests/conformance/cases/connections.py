@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from conformance.requests import append, fetched, looked_up, numbered, produced
 from conformance.scenario import Kafka, case
 from fleuve.wire.apis import APIS
-from fleuve.wire.generated import find_coordinator, metadata
+from fleuve.wire.generated import fetch, find_coordinator, list_offsets, metadata, produce
 
 
 @case
@@ -127,3 +128,24 @@ def a_connection_goes_with_its_requests(kafka: Kafka) -> None:
     a.send_bytes(999, 0, b"")
     a.receive()
     a.receive()
+
+
+@case
+def answers_keep_the_order_of_requests(kafka: Kafka) -> None:
+    """Many kinds of requests at once; those behind a fetch that waits, wait as well."""
+    topic = kafka.topic()
+    a, b = kafka.connect(), kafka.connect()
+    a.send(produce, produced(topic, {0: numbered(0, 1)}, 9), 9)
+    a.send(list_offsets, looked_up(topic, {0: -1}), 4)
+    a.send(produce, produced(topic, {0: numbered(1, 1)}, 9), 9)
+    a.send(fetch, fetched(topic, {0: 0}), 12)
+    a.send(metadata, metadata.MetadataRequest(topics=[]), 4)
+    a.send(fetch, fetched(topic, {0: 2}, min_bytes=1, max_wait_ms=20_000), 12)
+    a.send(produce, produced(topic, {0: numbered(9, 1)}, 9, acks=1), 9)
+    a.send(list_offsets, looked_up(topic, {0: -1}), 4)
+    for _ in range(5):
+        a.receive()
+    a.waits()
+    append(b, topic, numbered(2, 1))
+    for _ in range(3):
+        a.receive()

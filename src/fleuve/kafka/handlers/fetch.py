@@ -26,7 +26,9 @@ Versions:
 Differs from Apache Kafka: there are no followers; to a replica id ≥ 0 every partition is NOT_LEADER_OR_FOLLOWER, as in
 Kafka to a broker that has no replica of it, except that no leader is told of (KIP-951). Records end with a whole batch,
 where Kafka cuts the last one at the limit; a negative limit is read as 0 and an unknown isolation level as
-READ_UNCOMMITTED (Kafka: UNKNOWN_SERVER_ERROR). No quota, so throttle time is always 0.
+READ_UNCOMMITTED (Kafka: UNKNOWN_SERVER_ERROR). A topic that is deleted is UNKNOWN_TOPIC_ID in a session of ids as well
+(Kafka: UNKNOWN_TOPIC_OR_PARTITION, then INCONSISTENT_TOPIC_ID once there is another one of its name). No quota, so
+throttle time is always 0.
 """
 
 from __future__ import annotations
@@ -76,7 +78,8 @@ _NOT_LOOKED_FOR = frozenset(
         ErrorCode.TOPIC_AUTHORIZATION_FAILED,
     }
 )
-"""Errors beside which Kafka has an empty list of aborted transactions: beside all others it is null."""
+"""Errors beside which Kafka has an empty list of aborted transactions, where it did not come as far as the log. Beside
+all others it is null."""
 
 
 class Handler:
@@ -244,7 +247,7 @@ class Handler:
                 high_watermark=-1,
                 last_stable_offset=-1,
                 log_start_offset=-1,
-                aborted_transactions=[] if code in _NOT_LOOKED_FOR else None,
+                aborted_transactions=[] if isinstance(result.error, Refused) and code in _NOT_LOOKED_FOR else None,
                 records=b"",
             )
         answer = PartitionData(
