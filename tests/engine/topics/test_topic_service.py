@@ -175,6 +175,11 @@ async def test_overrides_are_checked_and_handed_on():
         assert configs.overrides == {}
 
 
+async def test_what_is_wrong_with_the_configs_is_told_before_the_numbers(service):
+    bad = TopicSpec(name="t", partition_count=0, replication_factor=0, overrides={"bad": "x"})
+    assert isinstance(error_of(await service.create([bad])), InvalidConfig)
+
+
 async def test_overrides_of_a_topic_that_did_not_come_to_be_are_forgotten():
     configs = PlainConfigs()
     store = LosingStore(committing=False)

@@ -337,6 +337,7 @@ class TopicService:
             raise InvalidTopicName(f"Topic '{name}' collides with existing topic: {other}")
         if (other := asked.get(collision_key(name))) is not None:
             raise InvalidTopicName(f"Topic '{name}' collides with another topic of the request: {other}")
+        overrides = self._configs.validate_topic_overrides(spec.overrides) if spec.overrides else {}
         partition_count, replication_factor = shape(spec, self._rules, nodes=nodes)
         return NewTopic(
             id=self._new_id(),
@@ -344,7 +345,7 @@ class TopicService:
             partition_count=partition_count,
             replication_factor=replication_factor,
             created_ms=now,
-            overrides=self._configs.validate_topic_overrides(spec.overrides) if spec.overrides else {},
+            overrides=overrides,
             internal=name in INTERNAL_NAMES,
         )
 
