@@ -1,4 +1,4 @@
-"""How the brokers are started that are compared: the same settings for both."""
+"""How the brokers are started that are compared: the same settings for both, and what makes Fleuve as strict."""
 
 from __future__ import annotations
 
@@ -12,3 +12,6 @@ SETTINGS = {
     "group.min.session.timeout.ms": "100",
     "group.consumer.min.session.timeout.ms": "1000",
 }
+
+FLEUVE_SETTINGS = {**SETTINGS, "fleuve.replication.factor.strict": "true"}
+"""Kafka's errors for more replicas than brokers, too."""

@@ -10,7 +10,7 @@ import struct
 from copy import copy
 from typing import Any
 
-from conformance.scenario import Kafka
+from conformance.scenario import Connection, Kafka
 from fleuve.wire.errors import ErrorCode
 from fleuve.wire.generated import (
     describe_groups,
@@ -29,7 +29,7 @@ LONG_MS = 300_000
 SHORT_MS = 100
 """A time-out that is waited for."""
 
-__all__ = ["LONG_MS", "SHORT_MS", "Group", "Member", "assignment", "commit_request", "subscription"]
+__all__ = ["LONG_MS", "SHORT_MS", "Group", "Member", "assignment", "commit_request", "offsets_topic", "subscription"]
 
 
 def subscription(*topics: str, user_data: bytes | None = None) -> bytes:
@@ -57,6 +57,12 @@ def commit_request(
     return offset_commit.OffsetCommitRequest(group_id=group, topics=[wanted], **fields)
 
 
+def offsets_topic(a: Connection, group: str = "any") -> None:
+    """Ask for a group's coordinator until it is there, and with it the internal topic."""
+    asked = find_coordinator.FindCoordinatorRequest(coordinator_keys=[group])
+    a.until(find_coordinator, asked, 4, lambda answer: not answer.coordinators[0].error_code)
+
+
 class Group:
     """A group of one case."""
 
@@ -64,8 +70,7 @@ class Group:
         self.kafka = kafka
         self.id = kafka.name(name)
         self.watch = kafka.connect()
-        asked = find_coordinator.FindCoordinatorRequest(coordinator_keys=[self.id])
-        self.watch.until(find_coordinator, asked, 4, lambda answer: not answer.coordinators[0].error_code)
+        offsets_topic(self.watch, self.id)
         self.until("Dead", 0)
 
     def until(self, state: str, members: int | None = None) -> Any:

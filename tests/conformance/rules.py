@@ -74,7 +74,10 @@ KEYS: dict[tuple[str, str], str] = {
     ("OffsetDelete", "topics"): "name",
     ("OffsetDelete", "topics[].partitions"): "partition_index",
     ("ListConfigResources", "config_resources"): "resource_name",
+    ("CreateTopics", "topics"): "name",
     ("CreateTopics", "topics[].configs"): "name",
+    ("CreatePartitions", "results"): "name",
+    ("DeleteTopics", "responses"): "name",
     ("JoinGroup", "members"): "metadata",
     ("DescribeGroups", "groups[].members"): "client_id",
 }

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from conformance.brokers import SETTINGS
+from conformance.brokers import FLEUVE_SETTINGS
 from conformance.comparison import summary
 from conformance.differences import PAGE, declared, judge
 from conformance.recorder import topics
@@ -17,7 +17,7 @@ from support.broker_thread import BrokerThread
 
 @pytest.mark.parametrize("topic", topics())
 def test_fleuve_answers_as_kafka_does(topic, tmp_path, record_property):
-    with BrokerThread(tmp_path, SETTINGS) as broker:
+    with BrokerThread(tmp_path, FLEUVE_SETTINGS) as broker:
         replays = [Replay(broker.address, recorded).run() for recorded in read(RECORDINGS / f"{topic}.txt")]
     mismatches = [mismatch for replay in replays for mismatch in replay.mismatches]
     undeclared, idle = judge(topic, mismatches, declared())

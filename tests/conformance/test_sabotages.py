@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.brokers import SETTINGS
+from conformance.brokers import FLEUVE_SETTINGS
 from conformance.differences import declared, judge
 from conformance.recording import RECORDINGS, read
 from conformance.replay import Replay
@@ -249,6 +249,24 @@ SABOTAGES = [
         "    stable = group.phase is Phase.STABLE",
         "    stable = group.phase is not Phase.EMPTY",
     ),
+    Sabotage(
+        "create_topics: a topic that is asked for twice is created",
+        HANDLERS + "create_topics",
+        "if counts[name] > 1:",
+        "if counts[name] > 2:",
+    ),
+    Sabotage(
+        "delete_topics: a topic that is named twice is deleted",
+        HANDLERS + "delete_topics",
+        "names[want.name] > 1",
+        "names[want.name] > 2",
+    ),
+    Sabotage(
+        "create_partitions: more assignments than new partitions are taken",
+        "fleuve.engine.topics.service",
+        "if len(growth.assignments) != added:",
+        "if len(growth.assignments) < added:",
+    ),
 ]
 
 
@@ -257,6 +275,6 @@ SABOTAGES = [
 def test_the_replay_notices(sabotage, tmp_path):
     """A sabotage's name begins with the recording that shows it."""
     topic = sabotage.promise.partition(":")[0]
-    with BrokerThread(tmp_path, SETTINGS) as broker, sabotaged(sabotage):
+    with BrokerThread(tmp_path, FLEUVE_SETTINGS) as broker, sabotaged(sabotage):
         cases = (Replay(broker.address, recorded).run() for recorded in read(RECORDINGS / f"{topic}.txt"))
         assert any(judge(topic, case.mismatches, declared())[0] for case in cases)
