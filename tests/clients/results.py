@@ -94,7 +94,7 @@ class Results:
         """Write the rows, or compare them."""
         before = load()
         if self._mode == "write" and not session.testsfailed:
-            rows = dict(sorted((before | self._rows).items()))
+            rows = dict(sorted((before | self._rows).items(), key=lambda item: item[0].lstrip("@").lower()))
             text = json.dumps(rows, indent=1, ensure_ascii=False)
             PATH.write_text(text + "\n")
         elif self._mode == "check":
