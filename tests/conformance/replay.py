@@ -34,6 +34,7 @@ class _Line:
 
     wire: Wire
     sent: deque[tuple[Event, int]] = field(default_factory=deque)
+    ended: bool = False
 
 
 class _Over(Exception):
@@ -54,19 +55,26 @@ class Replay:
         """Answers."""
 
     def run(self) -> Replay:
-        """Play all events, until an answer does not come; return self."""
+        """Play all events; return self."""
         try:
             for event in self._recorded.events:
-                self._play(event)
-        except _Over:
-            pass
-        except KeyError as unseen:
-            # A symbol that Fleuve's answers never bound: the mismatch that kept it from that was found before.
-            assert self.mismatches, f"{self._case}: {unseen} is used before it is seen"
+                try:
+                    self._play(event)
+                except KeyError as unseen:
+                    # No answer so far has bound it: what follows cannot be asked.
+                    self._mismatch(event, event, "", "the rest of the case", f"{unseen} was never answered")
+                    return self
+            self._expect_nothing_more()
         finally:
             for line in self._lines.values():
                 line.wire.close()
         return self
+
+    def _expect_nothing_more(self) -> None:
+        last = self._recorded.events[-1]
+        for name, line in self._lines.items():
+            if not line.sent and not line.ended and not line.wire.is_silent():
+                self._mismatch(last, last._replace(connection=name), "", "nothing more", "more")
 
     def _play(self, event: Event) -> None:
         if event.kind == "open":
@@ -87,6 +95,7 @@ class Replay:
                 if not line.wire.is_silent():
                     self._differs(line, event, "", "waits", "answered")
             case "close":
+                line.ended = True
                 line.wire.close()
             case _:
                 raise AssertionError(f"{self._case}: {event}")
@@ -109,6 +118,7 @@ class Replay:
             self._differs(line, event, "", event.content or _END, _NOTHING)
             raise _Over from None
         self.compared += 1
+        line.ended = frame is None
         if event.kind == _END:
             if frame is not None:
                 self._answers_instead(line, event, _END, frame)

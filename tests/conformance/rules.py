@@ -122,9 +122,11 @@ class Symbols:
     def bind(self, name: str, value: Any) -> bool:
         """Let a symbol stand for a value; return False if it, or the value, is taken."""
         kind = name[1:].partition("-")[0]
-        if self._values.setdefault(name, value) != value:
+        if self._values.get(name, value) != value or self._names.get((kind, value), name) != name:
             return False
-        return self._names.setdefault((kind, value), name) == name
+        self._values[name] = value
+        self._names[kind, value] = name
+        return True
 
     def in_words(self, text: str) -> str:
         """Return a message with symbols where it has ids, and without numbers that look like times."""
