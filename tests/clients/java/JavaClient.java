@@ -47,7 +47,8 @@ import org.apache.kafka.common.utils.AppInfoParser;
  * Apache Kafka's own client, told what to do in lines of JSON: see {@code clients/remote.py}.
  *
  * <p>A consumer's {@code assignments} have what it holds after partitions were taken from it, too, so that a test sees
- * which of them stayed. Its setting {@code assignor} may list several, by commas; {@code group_protocol} is its own.
+ * which of them stayed. Its setting {@code assignor} may list several, by commas; {@code group_protocol} and
+ * {@code heartbeat_ms} are its own.
  */
 public final class JavaClient {
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -173,6 +174,9 @@ public final class JavaClient {
             }
             if (settings.has("instance")) {
                 properties.put(ConsumerConfig.GROUP_INSTANCE_ID_CONFIG, settings.get("instance").asText());
+            }
+            if (settings.has("heartbeat_ms")) {
+                properties.put(ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG, settings.get("heartbeat_ms").asInt());
             }
             if (settings.has("group_protocol")) {
                 properties.put(ConsumerConfig.GROUP_PROTOCOL_CONFIG, settings.get("group_protocol").asText());
