@@ -59,24 +59,24 @@ def waiting(admission: Admission, size: int = SMALL) -> list[bool]:
 def test_who_waited_longest_and_who_came_last_are_granted_in_turn():
     memory, granted = FrameMemory(800), []
     assert memory.take(100)
-    memory.force(700)
+    memory.hold(700)
     for name in ("first", "second", "third", "fourth"):
         memory.wait(50, lambda name=name: granted.append(name))
     assert not memory.take(1), "others wait already"
     memory.give_back(100)
     assert granted == ["first", "fourth"]
-    memory.force(50)
-    memory.give_back(150)
+    memory.hold(50)
+    memory.let_go(150)
     assert granted == ["first", "fourth", "second", "third"]
 
 
 def test_who_is_proven_has_three_turns_of_four():
     memory, granted = FrameMemory(800), []
-    memory.force(800)
+    memory.hold(800)
     for number in range(4):
         memory.wait(50, lambda number=number: granted.append(f"new {number}"))
         memory.wait(50, lambda number=number: granted.append(f"proven {number}"), proven=True)
-    memory.give_back(400)
+    memory.let_go(400)
     proven = ["proven 0", "proven 3", "proven 1"]
     assert granted == [*proven, "new 0", "proven 2", "new 3", "new 1", "new 2"]
 
@@ -88,6 +88,16 @@ def test_large_frames_leave_a_part_for_small_ones():
     assert memory.take(100)
     assert memory.take(100)
     assert not memory.take(1)
+
+
+def test_what_is_held_without_leave_keeps_no_small_frame_out():
+    memory = FrameMemory(800)
+    memory.hold(900)
+    memory.wait(600, lambda: None)
+    assert memory.take(100)
+    assert not memory.take(1)
+    memory.give_back(100)
+    assert memory.take(50)
 
 
 def test_small_frames_leave_what_a_large_one_waits_for():

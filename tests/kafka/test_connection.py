@@ -348,6 +348,19 @@ async def test_a_fetch_waits_when_fetch_memory_is_spent():
 
 
 @on_both_loops
+async def test_requests_that_are_answered_without_a_wait_leave_the_loop_to_others_now_and_then():
+    async with running_edge() as edge:
+        client = await edge.connect()
+        one = frame(api_versions, api_versions.ApiVersionsRequest(), 0)
+        client.writer.write(one * 200)
+        answered = edge.stats.api("ApiVersions")
+        await until(lambda: answered.requests)
+        assert answered.requests < 100
+        for _ in range(200):
+            await client.receive_bytes()
+
+
+@on_both_loops
 async def test_large_requests_share_the_memory_and_wait_their_turn():
     async with running_edge(limits=Limits(request_memory=300_000)) as edge:
         topic = await edge.topic("t")

@@ -86,11 +86,13 @@ class Queue:
 class FrameMemory:
     """A bound on the bytes of frames: those that are being received, and those that wait to be served.
 
+    What was received with others needs no leave: it is counted (`hold`), and only keeps large frames out.
+
     Large frames cannot take all of it, and while some wait, small ones have no more than their part: neither kind
     keeps the other out. A frame larger than what there is for its kind is granted when no other of its kind is held.
     """
 
-    __slots__ = ("_large", "_large_used", "_small", "capacity", "small_max", "used", "waiters")
+    __slots__ = ("_held", "_large", "_large_used", "_small", "capacity", "small_max", "used", "waiters")
 
     def __init__(self, capacity: int) -> None:
         assert capacity > 0
@@ -99,6 +101,7 @@ class FrameMemory:
         self.used = 0
         self.waiters = 0
         """How many wait."""
+        self._held = 0
         self._large_used = 0
         self._small = Queue()
         self._large = Queue()
@@ -124,11 +127,10 @@ class FrameMemory:
         """Take `size` bytes and return True; return False if they are not free, or others wait already."""
         if (self.waiters and self._queue_of(size)) or not self._fits(size):
             return False
-        self.force(size)
+        self._count(size)
         return True
 
-    def force(self, size: int) -> None:
-        """Take `size` bytes that are held already, whether they are free or not."""
+    def _count(self, size: int) -> None:
         self.used += size
         if size > self.small_max:
             self._large_used += size
@@ -139,6 +141,19 @@ class FrameMemory:
         if size > self.small_max:
             self._large_used -= size
         assert 0 <= self._large_used <= self.used
+        if self.waiters:
+            self._grant()
+
+    def hold(self, size: int) -> None:
+        """Count `size` bytes that are held already, whether they are free or not."""
+        self._held += size
+        self.used += size
+
+    def let_go(self, size: int) -> None:
+        """Return `size` bytes that were counted by `hold`."""
+        self._held -= size
+        self.used -= size
+        assert 0 <= self._held <= self.used
         if self.waiters:
             self._grant()
 
@@ -168,18 +183,20 @@ class FrameMemory:
             while queue and self._fits(size := queue.next_size):
                 granted = queue.pop()
                 self.waiters -= 1
-                self.force(size)
+                self._count(size)
                 granted()
 
     def _small_capacity(self) -> int:
-        return self.small_max if self._large else max(self.small_max, self.capacity - self._large_used)
+        return self.small_max if self._large else max(self.small_max, self.capacity - self._large_used - self._held)
 
     def _fits(self, size: int) -> bool:
-        small_used = self.used - self._large_used
+        small_used = self.used - self._large_used - self._held
         if size <= self.small_max:
             return small_used + size <= self._small_capacity()
         if not self._large_used:
-            return self.used + size <= self.capacity or small_used <= self.small_max
+            # Beside what is in any case of the others, so that it comes to its turn however large it is.
+            beside = small_used <= self.small_max and self._held <= self.capacity // 2
+            return beside or self.used + size <= self.capacity
         return self.used + size <= self.capacity and self._large_used + size <= self.capacity - self.small_max
 
 

@@ -33,8 +33,8 @@ from fleuve.wire.errors import DecodeError
 from fleuve.wire.header import RequestHeader, decode_request_header
 from fleuve.wire.message import Buffer
 
-LANE_TURN_S: Final = 0.001
-"""How long the requests of one connection are served one after another before others have their turn."""
+LANE_TURN: Final = 8
+"""How many requests of one connection are served one after another before others have their turn."""
 JOIN_BYTES: Final = 64 * 1024
 """Answers are joined for one write up to this size; larger ones are passed on as they are."""
 
@@ -216,7 +216,7 @@ class Connection(Receiving):
         if slab is None:
             view = memoryview(bytes(view))
             size += QUEUED_OVERHEAD_BYTES
-            self._shared.admission.requests.force(size)
+            self._shared.admission.requests.hold(size)
         self._queue.append(QueuedRequest(view, size, self._active, slab))
         self._in_flight_bytes += size
         if self._lane is None:
@@ -299,15 +299,11 @@ class Connection(Receiving):
 
     async def _run_lane(self) -> None:
         loop = self._shared.loop
-        turn_ends = loop.time() + LANE_TURN_S
+        served = 0
         try:
             while self._queue and not self._closing:
-                self._served_since = now = loop.time()
-                if now >= turn_ends:
-                    # Most requests are answered without a wait: others come between only here.
-                    await asyncio.sleep(0)
-                    turn_ends = loop.time() + LANE_TURN_S
                 queued = self._queue[0]
+                self._served_since = loop.time()
                 await self._serve(queued)
                 if self._closing:
                     return
@@ -316,6 +312,10 @@ class Connection(Receiving):
                 if self._out and not self._dirty:
                     self.flush()
                 self._resume_if_free()
+                served += 1
+                if served % LANE_TURN == 0:
+                    # Most requests are answered without a wait: others come between only here.
+                    await asyncio.sleep(0)
         except DecodeError as error:
             self._malformed(error)
         except Unanswerable as error:
@@ -372,9 +372,12 @@ class Connection(Receiving):
 
     def _release(self, queued: QueuedRequest) -> None:
         self._in_flight_bytes -= queued.size
-        if queued.slab is not None:
+        memory = self._shared.admission.requests
+        if queued.slab is None:
+            memory.let_go(queued.size)
+        else:
             self._shared.slabs.give_back(queued.slab)
-        self._shared.admission.requests.give_back(queued.size)
+            memory.give_back(queued.size)
 
     async def _until_answered(self) -> None:
         while self._slots:
