@@ -18,6 +18,8 @@ DATA_DIR ?= $(ROOT)/fleuve-data
 SERVE ?=
 PYTEST ?=
 WORKERS := -n auto --dist loadfile
+# Other languages' clients spend their time waiting: for a fetch that ends, for a group's members.
+WAITERS := -n 4 --dist loadfile
 # How much `make soak` does. The tests themselves have the short forms, which `make test` runs.
 SEED ?= 1
 KILLS ?= 100
@@ -48,10 +50,10 @@ sabotage: install-test ## Break one line of the code at a time, and see that the
 
 compat: install-test $(OTHER_CLIENTS) ## Run Apache Kafka's judgement, every client and Kafka's tools (needs Go, Node, Maven and Java 17)
 	@$(BIN)/python "$(ROOT)/tools/apache_kafka.py" fetch
-	cd "$(ROOT)" && $(BIN)/python -m pytest $(WORKERS) -m compat $(CLIENTS_RESULTS) $(PYTEST)
+	cd "$(ROOT)" && $(BIN)/python -m pytest $(WAITERS) -m compat $(CLIENTS_RESULTS) $(PYTEST)
 
 clients: install-test $(OTHER_CLIENTS) ## Run the scenarios with every client, and write the table of clients anew
-	cd "$(ROOT)" && $(BIN)/python -m pytest $(WORKERS) --clients-results=write tests/clients $(PYTEST)
+	cd "$(ROOT)" && $(BIN)/python -m pytest $(WAITERS) --clients-results=write tests/clients $(PYTEST)
 	cd "$(ROOT)" && $(BIN)/python tools/gen_clients_page.py
 
 recordings: install-test ## Write down what Apache Kafka answers, for Fleuve to be compared with (TOPICS="fetch", KAFKA=host:port)
