@@ -40,6 +40,13 @@ written, too. A group has three members when a fourth joins and then the first l
 commits what it read, and nothing is left out. To find a place by time is to ask for the offset of a time and to seek.
 """
 
+TOOLS = """\
+## Apache Kafka's command-line tools
+
+Called as `bin/kafka-*.sh` does; what they print and their exit status are read for their meaning, and are the same with
+Apache Kafka 4.3. Tools that are not here are for what is [not here yet](../differences-from-kafka.md#not-here-yet).
+"""
+
 Row = dict[str, Any]
 
 
@@ -66,7 +73,8 @@ def table(head: list[str], lines: list[list[str]]) -> str:
 
 def page() -> str:
     """Return the page's text."""
-    rows: dict[str, Row] = json.loads(RESULTS.read_text())
+    everything: dict[str, Row] = json.loads(RESULTS.read_text())
+    rows = {name: row for name, row in everything.items() if "tool" not in row}
     notes = numbers(rows)
     times = Counter(scenario for row in rows.values() for scenario in row["ran"])
     common = [scenario for scenario, count in times.items() if count > 1]
@@ -83,7 +91,13 @@ def page() -> str:
     parts += [
         f"- {client}: {scenario}" for client, row in rows.items() for scenario in row["ran"] if times[scenario] == 1
     ]
-    return "\n".join(parts) + "\n"
+    parts.append("\n" + TOOLS)
+    for name, row in everything.items():
+        if "tool" in row:
+            parts.append(f"**{name}** {row['version']}\n")
+            parts += [f"- {what}" for what in row["ran"]]
+            parts.append("")
+    return "\n".join(parts).rstrip() + "\n"
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 A pytest plugin. With `--clients-results=write` the rows of the clients that ran are written anew, unless a test
 failed; with `--clients-results=check` the run fails if a row is not what the file says. A client's row is what the
-scenarios told through `record_property("client", …)`; one that was run against another broker tells nothing.
+scenarios told through `record_property("client", …)`, that of one of Kafka's tools what its tests told through
+`record_property("tool", …)`; what was run against another broker tells nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from clients.driver import Client
 
 PATH = Path(__file__).with_name("results.json")
 PROPERTY = "client"
+TOOL = "tool"
 LEFT_OUT = "left out"
 """Among a scenario's marks: the client cannot do this at all, and nothing was run."""
 
@@ -82,6 +84,11 @@ class Results:
             if name == PROPERTY:
                 assert isinstance(value, dict)
                 self._take(value, sentence(report.nodeid))
+            elif name == TOOL:
+                assert isinstance(value, dict)
+                # Of a test with many parameters, it is enough to know what it is about.
+                row = self._rows.setdefault(value["name"], {"tool": True, "version": value["version"], "ran": {}})
+                row["ran"][sentence(report.nodeid.partition("[")[0])] = []
 
     def _take(self, found: Row, scenario: str) -> None:
         row = self._rows.setdefault(

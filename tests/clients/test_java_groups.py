@@ -14,6 +14,7 @@ from clients.groups import Member, Tally, share
 from clients.programs import JavaDriver
 from clients.records import numbered
 from clients.remote import RemoteFailed
+from clients.results import Telling
 
 pytestmark = pytest.mark.compat
 
@@ -23,10 +24,18 @@ ASSIGNORS = ["range", "roundrobin", "sticky", "cooperative-sticky"]
 
 
 @pytest.fixture(scope="module")
-def driver(bootstrap):
+def java(bootstrap):
+    """One JVM for all tests that can share a broker."""
     driver = JavaDriver(bootstrap)
     yield driver
     driver.close()
+
+
+@pytest.fixture
+def driver(java, request):
+    """Apache Kafka's client; the table of clients is told of the test."""
+    Telling(request.node).client(java)
+    return java
 
 
 class Group:
@@ -188,8 +197,9 @@ def test_the_second_of_a_static_name_takes_the_place_of_the_first(driver, topic,
         second.close()
 
 
-def test_a_broker_is_restarted_under_load(own_broker, topic, group):
+def test_a_broker_is_restarted_under_load(own_broker, request, topic, group):
     driver = JavaDriver(own_broker.bootstrap)
+    Telling(request.node).client(driver)
     try:
         with flowing(driver, topic, group) as members:
             for _ in range(2):

@@ -9,6 +9,7 @@ import pytest
 
 pytest.register_assert_rewrite("clients.tools.toolbox")
 
+from clients import jvm, results  # noqa: E402
 from clients.programs import JavaDriver  # noqa: E402
 from clients.tools.toolbox import Toolbox  # noqa: E402
 
@@ -19,6 +20,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.compat)
+
+
+@pytest.fixture(autouse=True)
+def told(request: pytest.FixtureRequest) -> None:
+    """Tell which tools the test calls, for the table of clients."""
+    told = {"name": request.module.TOOLS, "version": jvm.kafka()["VERSION"]}
+    request.node.user_properties.append((results.TOOL, told))
 
 
 @pytest.fixture(scope="session")

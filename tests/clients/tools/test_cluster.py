@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+TOOLS = "kafka-broker-api-versions, kafka-cluster"
+
 
 def test_a_broker_tells_its_api_versions(tools, bootstrap):
     printed = tools("broker-api-versions")

@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+TOOLS = "kafka-configs"
+
 
 @pytest.fixture
 def topic(tools, topic):

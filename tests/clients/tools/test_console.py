@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+TOOLS = "kafka-console-producer, kafka-console-consumer"
+
 # The consumer ends when nothing more comes for so long.
 QUIET_MS = 1_500
 EVERYTHING = [

@@ -10,6 +10,8 @@ import pytest
 from clients.groups import Member, Tally, share
 from clients.records import numbered
 
+TOOLS = "kafka-consumer-groups, kafka-groups"
+
 
 @pytest.fixture
 def topic(driver, topic):

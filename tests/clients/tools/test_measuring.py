@@ -8,6 +8,8 @@ import pytest
 
 from clients.records import numbered
 
+TOOLS = "kafka-verifiable-producer, kafka-verifiable-consumer, kafka-producer-perf-test, kafka-consumer-perf-test"
+
 
 @pytest.fixture
 def topic(tools, topic):

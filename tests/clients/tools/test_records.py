@@ -8,6 +8,8 @@ import pytest
 
 from clients.records import TIMESTAMP_FIRST_MS, Written
 
+TOOLS = "kafka-get-offsets, kafka-delete-records, kafka-log-dirs"
+
 VALUE = b"x" * 1_000
 
 

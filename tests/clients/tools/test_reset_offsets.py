@@ -9,6 +9,8 @@ import pytest
 
 from clients.records import TIMESTAMP_FIRST_MS, numbered
 
+TOOLS = "kafka-consumer-groups --reset-offsets"
+
 
 @pytest.fixture
 def topic(driver, topic):
@@ -58,7 +60,7 @@ def time_of(index):
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
 )
-def test_a_group_is_set_to(tools, topic, group, stand, how, found):
+def test_a_group_is_set_where_it_shall_go_on(tools, topic, group, stand, how, found):
     planned = reset(tools, group, "--topic", topic, *how, "--dry-run")
     before = stand()
     done = reset(tools, group, "--topic", topic, *how, "--execute")

@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+TOOLS = "kafka-topics"
+
 
 def described(printed):
     """Return the lines of --describe, each as what stands before and after its colons."""
