@@ -83,6 +83,7 @@ KEYS: dict[tuple[str, str], str] = {
 }
 """Lists without an order, and the field that tells their elements apart; where all lack it, it is the topic id."""
 MINE = {
+    ("DescribeTopicPartitions", "topics"): "name",
     ("Metadata", "topics"): "name",
     ("DescribeLogDirs", "results[].topics"): "name",
     ("ListGroups", "groups"): "group_id",
@@ -97,11 +98,13 @@ class Symbols:
     def __init__(self, address: tuple[str, int]) -> None:
         self._values: dict[str, Any] = {"$host": address[0], "$port": address[1]}
         self._names: dict[tuple[str, Any], str] = {("host", address[0]): "$host", ("port", address[1]): "$port"}
+        self.said: set[str] = set()
+        """All text in requests: what was asked for by name is the case's own, whatever its name."""
 
     def copy(self) -> Symbols:
         """Return symbols that can be thrown away."""
         copied = Symbols.__new__(Symbols)
-        copied._values, copied._names = dict(self._values), dict(self._names)
+        copied._values, copied._names, copied.said = dict(self._values), dict(self._names), self.said
         return copied
 
     def value(self, name: str) -> Any:
@@ -157,6 +160,9 @@ def ordered(api: str, answer: Json, prefix: str, symbols: Symbols) -> Json:
             value = symbols.known("topic", element["topic_id"])
         return isinstance(value, str), value or 0
 
+    def is_mine(name: str) -> bool:
+        return name.startswith(prefix) or name in symbols.said
+
     def walked(value: Json, path: str) -> Json:
         if isinstance(value, dict):
             fields = {name: walked(field, _joined(path, name)) for name, field in value.items()}
@@ -166,7 +172,7 @@ def ordered(api: str, answer: Json, prefix: str, symbols: Symbols) -> Json:
         if not isinstance(value, list):
             return value
         if own := MINE.get((api, path)):
-            value = [element for element in value if (element.get(own) or prefix).startswith(prefix)]
+            value = [element for element in value if is_mine(element.get(own) or prefix)]
         if key := KEYS.get((api, path)):
             value = sorted(value, key=lambda element: place(element, key))
         return [walked(element, f"{path}[]") for element in value]
@@ -202,6 +208,8 @@ def recorded_request(request: Json, symbols: Symbols) -> tuple[Json, set[Any]]:
     literals = set()
 
     def leaf(name: str, value: Any) -> Json:
+        if isinstance(value, str):
+            symbols.said.add(value)
         if name == "records" and value is not None:
             raw = bytes_of(value)
             known = symbols.known("producer", producer_of(raw)) if has_producer(raw) else None
@@ -233,6 +241,8 @@ def sent_request(recorded: Json, symbols: Symbols) -> Json:
         return [sent_request(value, symbols) for value in recorded]
     if isinstance(recorded, str) and recorded.startswith("$"):
         return symbols.value(recorded)
+    if isinstance(recorded, str):
+        symbols.said.add(recorded)
     return recorded
 
 

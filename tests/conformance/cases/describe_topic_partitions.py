@@ -6,6 +6,7 @@ from typing import Any
 
 from conformance.scenario import Kafka, case
 from fleuve.wire.generated import describe_topic_partitions as api
+from fleuve.wire.generated import find_coordinator
 
 
 def asked(*names: str, cursor: tuple[str, int] | None = None, **options: Any) -> api.DescribeTopicPartitionsRequest:
@@ -48,3 +49,29 @@ def wrong_cursors(kafka: Kafka) -> None:
     a = kafka.connect()
     for cursor in (kafka.name("aa"), 0), (first, -1), (first, 2), (second, 100), ("", 0), (kafka.name("other"), 0):
         a.call(api, asked(first, second, cursor=cursor), 0)
+
+
+@case
+def all_topics(kafka: Kafka) -> None:
+    """No topic named: all of them."""
+    kafka.topic(2, name="b")
+    kafka.topic(1, name="a")
+    a = kafka.connect()
+    a.call(api, asked(), 0)
+
+
+@case
+def an_empty_name(kafka: Kafka) -> None:
+    """A topic without a name."""
+    a = kafka.connect()
+    a.call(api, asked(""), 0)
+
+
+@case
+def internal_topics(kafka: Kafka) -> None:
+    """The topic of the groups' offsets, and names that Kafka keeps for itself."""
+    a = kafka.connect()
+    wanted = find_coordinator.FindCoordinatorRequest(coordinator_keys=[kafka.name("group")])
+    a.call(find_coordinator, wanted, 4)
+    a.call(api, asked("__consumer_offsets"), 0)
+    a.call(api, asked("__cluster_metadata"), 0)

@@ -79,6 +79,36 @@ def negative_limits(kafka: Kafka) -> None:
 
 
 @case
+def more_bytes_wanted_than_allowed(kafka: Kafka) -> None:
+    """At least more than at most: what there is comes at once, or when the time is up."""
+    topic = kafka.topic()
+    a = kafka.connect()
+    append(a, topic, numbered(0, 1))
+    append(a, topic, numbered(1, 1))
+    for version in 4, 12, 18:
+        a.call(api, fetched(topic, {0: 0}, version, min_bytes=1 << 20, max_bytes=80, max_wait_ms=50), version)
+        request = fetched(topic, {0: 0}, version, min_bytes=1 << 20, partition_max_bytes=80, max_wait_ms=50)
+        a.call(api, request, version)
+        a.call(api, fetched(topic, {0: 2}, version, min_bytes=2**31 - 1, max_wait_ms=50), version)
+
+
+@case
+def several_topics(kafka: Kafka) -> None:
+    """Topics in the order of the request share its limit."""
+    first, second = kafka.topic(name="u"), kafka.topic(name="t")
+    a = kafka.connect()
+    size = len(numbered(0, 1))
+    for topic in first, second:
+        append(a, topic, numbered(0, 1))
+        append(a, topic, numbered(1, 1))
+    for version in 4, 12:
+        for limit in 1, 2 * size, 3 * size, 4 * size:
+            request = fetched(first, {0: 0}, version, max_bytes=limit)
+            request.topics += fetched(second, {0: 0}, version).topics
+            a.call(api, request, version)
+
+
+@case
 def waiting_for_bytes(kafka: Kafka) -> None:
     """A fetch waits for enough bytes, for its time, or for nothing where a partition is in error."""
     topic = kafka.topic(2)

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from conformance.scenario import Kafka, case, versions
+from fleuve.wire.generated import find_coordinator
 from fleuve.wire.generated import metadata as api
 
 IDS = 12
@@ -107,3 +108,24 @@ def authorized_operations(kafka: Kafka) -> None:
         a.call(api, asked(topic.name, kafka.name("other"), include_topic_authorized_operations=True), version)
         if version < 11:
             a.call(api, asked(topic.name, include_cluster_authorized_operations=True), version)
+
+
+@case
+def internal_topics(kafka: Kafka) -> None:
+    """The topic of the groups' offsets, and a name that Kafka keeps for itself."""
+    a = kafka.connect()
+    wanted = find_coordinator.FindCoordinatorRequest(coordinator_keys=[kafka.name("group")])
+    a.call(find_coordinator, wanted, 4)
+    for version in 4, 9, 12, 13:
+        a.call(api, asked("__consumer_offsets"), version)
+        a.call(api, asked("__cluster_metadata"), version)
+        a.call(api, asked("__cluster_metadata", create=True), version)
+
+
+@case
+def names_that_collide(kafka: Kafka) -> None:
+    """A name that differs from a topic's by a dot for an underscore, to be created."""
+    topic = kafka.topic(name="a_b")
+    a = kafka.connect()
+    for version in 4, 12:
+        a.call(api, asked(topic.name.replace("a_b", "a.b"), create=True), version)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from conformance.requests import append, deleted_up_to, numbered
 from conformance.scenario import Kafka, case, versions
+from fleuve.wire.generated import delete_records, produce
 from fleuve.wire.generated import offset_for_leader_epoch as api
-from fleuve.wire.generated import produce
 from support.batches import batch
 from support.wire_client import produce_request
 
@@ -48,3 +49,29 @@ def unknown_partitions(kafka: Kafka) -> None:
         a.call(api, asked(kafka.name("other"), (0, -1, 0)), version)
         a.call(api, asked("", (0, -1, 0)), version)
         a.call(api, api.OffsetForLeaderEpochRequest(replica_id=-1), version)
+
+
+@case
+def epochs_that_cannot_be(kafka: Kafka) -> None:
+    """Epochs below −1."""
+    topic = kafka.topic()
+    a = kafka.connect()
+    for version in versions(api):
+        for epoch in -2, -100:
+            a.call(api, asked(topic.name, (0, -1, epoch)), version)
+
+
+@case
+def after_records_were_deleted(kafka: Kafka) -> None:
+    """The end of an epoch whose records are gone; replicas that ask; a partition twice."""
+    topic = kafka.topic()
+    a = kafka.connect()
+    append(a, topic, numbered(0, 3))
+    a.call(delete_records, deleted_up_to(topic, {0: 3}), 2)
+    for version in versions(api):
+        a.call(api, asked(topic.name, (0, 0, 0)), version)
+        a.call(api, asked(topic.name, (0, -1, 0), (0, -1, 1)), version)
+        for replica in -2, 1, 7:
+            request = asked(topic.name, (0, -1, 0))
+            request.replica_id = replica
+            a.call(api, request, version)

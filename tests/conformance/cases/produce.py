@@ -40,6 +40,18 @@ def versions_that_are_advertised_and_not_served(kafka: Kafka) -> None:
 
 
 @case
+def times_to_wait(kafka: Kafka) -> None:
+    """No time, a negative one, an endless one."""
+    topic = kafka.topic()
+    a = kafka.connect()
+    for version in 3, 9, 13:
+        for timeout_ms in 0, -1, 2**31 - 1:
+            for acks in 1, -1:
+                request = produced(topic, {0: batch(b"a")}, version, acks=acks, timeout_ms=timeout_ms)
+                a.call(produce, request, version)
+
+
+@case
 def bad_acks(kafka: Kafka) -> None:
     """Acknowledgements that there are not."""
     topic = kafka.topic()
