@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ import pytest
 from fleuve.app.surroundings import OFFLOAD_THREADS
 from fleuve.engine.log.service import DECODED_BYTES_MAX
 from fleuve.wire.generated import fetch
-from hostile.attacks import ATTACKS, MIB, SETTINGS, Attack, allow_descriptors, fetch_all
+from hostile.attacks import ATTACKS, MIB, SETTINGS, Attack, allow_descriptors, fetch_all, half_open
 from hostile.control import LARGE_BYTES, TIMEOUT_S, Control
 from support.batches import batch
 from support.broker_process import BrokerProcess
@@ -69,6 +70,32 @@ def _attacked(broker: BrokerProcess, attack: Attack) -> tuple[str, int]:
             growth = max(growth, resident_bytes(broker.pid) - before)
     control.look_again(address)
     return control.summary(), growth
+
+
+def limited(bound: str) -> tuple[str, ...]:
+    """Return the command of a broker that the shell starts with this bound of open files."""
+    return ("sh", "-c", f'ulimit {bound}; exec "$0" -m fleuve "$@"', sys.executable)
+
+
+def test_connections_leave_descriptors_for_files(tmp_path: Path):
+    settings = {**SETTINGS, "fleuve.journal.file.bytes": MIB, "fleuve.merge.interval.ms": 100}
+    with BrokerProcess(tmp_path / "broker", settings=settings, command=limited("-n 300")) as broker:
+        address = address_of(broker)
+        with Control(address) as control, contextlib.ExitStack() as attackers:
+            half_open(500)(address, attackers)
+            # Several files of the journal are begun, and become segments.
+            control.wait_for_large(20)
+        control.look_again(address)
+        assert "connection refused" in broker.stderr
+
+
+def test_a_broker_takes_as_many_descriptors_as_it_may_have(tmp_path: Path):
+    with BrokerProcess(tmp_path / "broker", settings=SETTINGS, command=limited("-Sn 300")) as broker:
+        address = address_of(broker)
+        with Control(address) as control, contextlib.ExitStack() as attackers:
+            half_open(500)(address, attackers)
+            control.wait_for_large(2)
+        assert "connection refused" not in broker.stderr
 
 
 def test_fetch_sessions_of_very_many_partitions(tmp_path: Path):

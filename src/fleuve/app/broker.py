@@ -190,7 +190,7 @@ class Broker:
 
     async def _build(self, engine: Engine, incarnation: Incarnation) -> None:
         settings, clock, logger = self._settings, self._clock, self._logger
-        bounds = limits(settings)
+        bounds = limits(settings, connections_max=self._around.connections_max)
         counted = KafkaStats()
         configs = ConfigService(engine.configs, self._registry, self._in_force(engine), node_id=self._brokers.node_id)
         topics = TopicService(

@@ -46,8 +46,8 @@ def topic_rules(settings: Settings) -> TopicRules:
     )
 
 
-def limits(settings: Settings) -> Limits:
-    """Return the bounds of connections."""
+def limits(settings: Settings, *, connections_max: int) -> Limits:
+    """Return the bounds of connections; of them there can be no more than `connections_max`."""
     idle_ms = settings.integer("connections.max.idle.ms")
     queued_bytes = settings.integer("queued.max.request.bytes")
     return Limits(
@@ -55,7 +55,7 @@ def limits(settings: Settings) -> Limits:
         request_memory=queued_bytes if queued_bytes > 0 else settings.integer("fleuve.request.memory.bytes"),
         fetch_memory=settings.integer("fleuve.fetch.memory.bytes"),
         requests_max=settings.integer("fleuve.connection.requests.max"),
-        connections_max=settings.integer("max.connections"),
+        connections_max=min(connections_max, settings.integer("max.connections")),
         connections_per_ip_max=settings.integer("max.connections.per.ip"),
         connections_per_ip_overrides=host_limits(settings.string("max.connections.per.ip.overrides")),
         idle_s=idle_ms / 1000 if idle_ms >= 0 else None,

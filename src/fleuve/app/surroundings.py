@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ from fleuve.ports import offload
 
 OFFLOAD_THREADS = 2
 OFFLOAD_QUEUED_MAX = 64
+CONNECTIONS_MAX = 2**31 - 1
+_DESCRIPTORS_USUAL_MAX = 10_240
+OWN_DESCRIPTORS = 512
+"""Descriptors that connections leave to the broker: journal files, segments, the catalog, sockets just accepted."""
 
 
 class Listening(Protocol):
@@ -64,6 +69,8 @@ class Surroundings:
     """The one source of chance for ids of topics, members, sessions and the cluster."""
     offload: Offload
     listening: Callable[[ListenerAddress], Listening]
+    connections_max: int = CONNECTIONS_MAX
+    """How many connections there can be, whatever the settings allow."""
 
 
 def this_machine(directory: Path, settings: Settings, logger: Logger) -> Surroundings:
@@ -80,4 +87,26 @@ def this_machine(directory: Path, settings: Settings, logger: Logger) -> Surroun
         chance=random.SystemRandom(),
         offload=ThreadOffload(threads=OFFLOAD_THREADS, queued_max=OFFLOAD_QUEUED_MAX),
         listening=Listener,
+        connections_max=_connections_max(),
     )
+
+
+def _connections_max() -> int:
+    """Return for how many connections there are descriptors, after raising their bound as far as this process may.
+
+    Without a bound of their own they would take the last one, and the next file of the journal could not be opened.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows has no such bound.
+        return CONNECTIONS_MAX
+    allowed, possible = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Some systems say that there is no bound, and then take no such number.
+    for wanted in (possible, _DESCRIPTORS_USUAL_MAX):
+        if allowed != resource.RLIM_INFINITY and (wanted == resource.RLIM_INFINITY or wanted > allowed):
+            with contextlib.suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, possible))
+                allowed = wanted
+    if allowed == resource.RLIM_INFINITY:
+        return CONNECTIONS_MAX
+    return allowed - min(OWN_DESCRIPTORS, allowed // 2)

@@ -114,7 +114,7 @@ class Connections:
         if self.draining:
             return "the broker is stopping"
         if len(self.all) >= self.limits.connections_max:
-            return f"max.connections is {self.limits.connections_max}"
+            return f"there may be {self.limits.connections_max}, by max.connections or the files that may be open"
         from_host = self._per_ip.get(host, 0)
         allowed = self._per_ip_max.get(host, self.limits.connections_per_ip_max)
         if from_host >= allowed:

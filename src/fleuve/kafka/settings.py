@@ -99,6 +99,10 @@ BOUNDS = (
         default="2147483647",
         check=AtLeast(0),
         doc="Most connections of this broker at once.",
+        differs=(
+            "There are never more than the process may have open files, less those that the broker needs itself. One "
+            "too many is closed; in Apache Kafka it waits."
+        ),
         update_mode=UpdateMode.CLUSTER_WIDE,
         fixed_at_start=True,
     ),
