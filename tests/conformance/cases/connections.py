@@ -149,3 +149,17 @@ def answers_keep_the_order_of_requests(kafka: Kafka) -> None:
     append(b, topic, numbered(2, 1))
     for _ in range(3):
         a.receive()
+
+
+@case
+def a_connection_reads_what_it_wrote(kafka: Kafka) -> None:
+    """Records of every kind of acknowledgement are there for the requests behind them."""
+    topic = kafka.topic()
+    a = kafka.connect()
+    for number in range(4):
+        for acks in 0, 1, -1:
+            a.send(produce, produced(topic, {0: numbered(number, 1)}, 9, acks=acks), 9, answered=acks != 0)
+            a.send(list_offsets, looked_up(topic, {0: -1}), 4)
+            if acks:
+                a.receive()
+            a.receive()
