@@ -64,6 +64,8 @@ class Replay:
                     # No answer so far has bound it: what follows cannot be asked.
                     self._mismatch(event, event, "", "the rest of the case", f"{unseen} was never answered")
                     return self
+                except _Over:
+                    return self
             self._expect_nothing_more()
         finally:
             for line in self._lines.values():
