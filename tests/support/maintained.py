@@ -35,7 +35,7 @@ from fleuve.ports.log import CommitStates, Decision, FlushRows, ProducerState, R
 from fleuve.ports.topics import NewTopic, StoredTopic
 from fleuve.records.batch import read_header, walk
 from support.batches import NOW_MS, batch
-from support.logs import configs
+from support.logs import FOREVER, configs
 
 
 class Catalogs:
@@ -249,7 +249,9 @@ class World:
         position = state.log_start if offset is None else offset
         found = bytearray()
         while position < state.next_offset:
-            views, size = await reader.read(partition_id, position, max_bytes=max_bytes, at_least_one=True)
+            views, size = await reader.read(
+                partition_id, position, end_offset=FOREVER, max_bytes=max_bytes, at_least_one=True
+            )
             assert size
             for view in views:
                 for _, _, base_offset, last_offset_delta, _ in walk(view, 0, len(view)):

@@ -18,10 +18,10 @@ from fleuve.engine.log.segment import SegmentIndex
 from fleuve.engine.log.stats import LogStats
 from fleuve.engine.log.views import PartitionViews
 from fleuve.ports.log import Run, StoredRun
-from fleuve.records.batch import patch
+from fleuve.records.batch import patch, walk
+from fleuve.simulation.loop import virtually
 from support.batches import NOW_MS, batch
-from support.logs import ONE, MemoryCatalog
-from support.virtual_time import virtually
+from support.logs import FOREVER, ONE, MemoryCatalog
 
 
 class Stored:
@@ -110,7 +110,9 @@ class Stored:
 
     async def check(self, offset: int, max_bytes: int, *, at_least_one: bool) -> int:
         """Read, compare, and return where to go on."""
-        views, size = await self.reader.read(ONE, offset, max_bytes=max_bytes, at_least_one=at_least_one)
+        views, size = await self.reader.read(
+            ONE, offset, end_offset=FOREVER, max_bytes=max_bytes, at_least_one=at_least_one
+        )
         found = b"".join(views)
         assert len(found) == size
         expected = [(last, content) for _, last, content, _ in self.batches if last >= offset]
@@ -201,7 +203,7 @@ def test_a_batch_that_goes_beyond_its_run_is_an_error_and_no_endless_loop():
         (run,) = stored.catalog.log.rows.runs[ONE]
         stored.catalog.log.rows.runs[ONE] = [run._replace(run=run.run._replace(length=run.run.length - 1))]
         with pytest.raises(StorageFailed, match="beyond the end"):
-            await stored.reader.read(ONE, stored.batches[0][0], max_bytes=100, at_least_one=True)
+            await stored.reader.read(ONE, stored.batches[0][0], end_offset=FOREVER, max_bytes=100, at_least_one=True)
 
     virtually(read())
 
@@ -212,7 +214,7 @@ def test_an_object_that_is_gone_for_good_is_an_error():
         await stored.fill(3)
         await stored.store.delete([run.object_name for run in stored.catalog.log.rows.runs[ONE]])
         with pytest.raises(StorageFailed):
-            await stored.reader.read(ONE, stored.batches[0][0], max_bytes=100, at_least_one=True)
+            await stored.reader.read(ONE, stored.batches[0][0], end_offset=FOREVER, max_bytes=100, at_least_one=True)
 
     virtually(read())
 
@@ -245,3 +247,16 @@ def test_an_offset_by_time_is_that_of_the_first_record_as_young_behind_the_log_s
             assert found == expected
 
     virtually(look())
+
+
+def test_nothing_is_read_that_begins_at_the_given_end_or_above():
+    async def read() -> None:
+        stored = Stored(1, large=False)
+        await stored.fill(10)
+        for end_offset in [first for first, *_ in stored.batches[1:]]:
+            views, _ = await stored.reader.read(ONE, 0, end_offset=end_offset, max_bytes=1 << 20, at_least_one=True)
+            last = max(batch[1] for batch in stored.batches if batch[0] < end_offset)
+            (*_, (_, _, base_offset, last_delta, _)) = walk(b"".join(views), 0, sum(map(len, views)))
+            assert base_offset + last_delta == last < end_offset
+
+    virtually(read())

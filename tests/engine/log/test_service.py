@@ -13,11 +13,14 @@ from fleuve.engine.log.errors import (
     OutOfOrderSequence,
     ProducerFenced,
     ShuttingDown,
+    StorageFailed,
     UnknownPartition,
 )
 from fleuve.engine.log.policy import LogPolicy
+from fleuve.ports.errors import CatalogUnavailable
 from fleuve.records.errors import CorruptBatch, InvalidTimestamp
 from support.batches import NOW_MS, batch
+from support.edge import until
 from support.logs import ONE, running_log, values_of
 
 SMALL = LogPolicy(tail_cache_bytes=8 << 20, produce_buffer_bytes=4 << 20)
@@ -234,3 +237,39 @@ async def test_a_view_that_missed_a_deletion_does_not_answer_with_nothing_for_ev
         log.service._views.get(ONE)._tail.clear()
         assert isinstance((await log.fetch(0)).error, OffsetOutOfRange)
         assert (await log.fetch(2)).log_start_offset == 2
+
+
+async def test_a_fetch_whose_partition_cannot_be_looked_up_is_told_of_the_storage_and_not_of_an_unknown_partition(
+    tmp_path,
+):
+    async with running_log(tmp_path) as log:
+        await log.append(batch(b"a"))
+
+        async def states(partition_ids):
+            raise CatalogUnavailable("disk I/O error")
+
+        waiting = asyncio.ensure_future(log.fetch(1, wait_ms=60_000))
+        await until(lambda: log.service._views.get(ONE)._waiters)
+        log.service._views._catalog = type("Failing", (), {"states": staticmethod(states)})()
+        log.service._views.drop(ONE)
+        assert isinstance((await waiting).error, StorageFailed)
+
+
+async def test_a_partition_that_goes_out_of_mind_while_it_is_looked_up_is_looked_up_again(tmp_path):
+    async with running_log(tmp_path) as log:
+        await log.append(batch(b"a"))
+        views = log.service._views
+        ask = log.catalog.log.states
+        asked = []
+
+        async def states(partition_ids):
+            found = await ask(partition_ids)
+            asked.append(partition_ids)
+            if len(asked) == 1:
+                # As when the outcome of a commit was lost: whatever was known is to be forgotten.
+                views.drop(ONE)
+            return found
+
+        views._catalog = type("Asked", (), {"states": staticmethod(states)})()
+        assert isinstance((await log.fetch(5)).error, OffsetOutOfRange)
+        assert len(asked) == 2

@@ -73,17 +73,20 @@ class CatchUpReader:
         self._indexes: OrderedDict[str, segment.SegmentIndex] = OrderedDict()
 
     async def read(
-        self, partition_id: PartitionId, offset: int, *, max_bytes: int, at_least_one: bool
+        self, partition_id: PartitionId, offset: int, *, end_offset: int, max_bytes: int, at_least_one: bool
     ) -> tuple[list[memoryview], int]:
         """Return whole batches from the one that holds `offset`, and their size; as many as fit into `max_bytes`.
 
-        With `at_least_one`, the first one even if it does not fit. Empty if nothing is stored from `offset` on.
-        Raises StorageFailed where the bytes cannot be read.
+        None begins at `end_offset` or above: what may be there is not shown yet. With `at_least_one`, the first one
+        even if it does not fit. Empty if nothing is stored from `offset` on. Raises StorageFailed where
+        bytes cannot be read.
         """
         async with self._lane:
             for attempt in range(ATTEMPTS_MAX):
                 try:
-                    views, size = await self._read(partition_id, offset, max_bytes, at_least_one=at_least_one)
+                    views, size = await self._read(
+                        partition_id, offset, end_offset, max_bytes, at_least_one=at_least_one
+                    )
                 except (ObjectMissing, CorruptStoredBatch) as error:
                     self._forget(partition_id, offset)
                     if attempt == ATTEMPTS_MAX - 1:
@@ -123,7 +126,7 @@ class CatchUpReader:
     # ------------------------------------------------------------ one attempt
 
     async def _read(
-        self, partition_id: PartitionId, offset: int, max_bytes: int, *, at_least_one: bool
+        self, partition_id: PartitionId, offset: int, end_offset: int, max_bytes: int, *, at_least_one: bool
     ) -> tuple[list[memoryview], int]:
         runs = await self._catalog.runs(partition_id, offset=offset, limit=RUNS_MAX)
         pieces = await self._plan(runs, offset, max(max_bytes, HEADER_SIZE_BYTES))
@@ -145,7 +148,7 @@ class CatchUpReader:
                 if last_offset < offset:
                     start = stop = position + length
                     continue
-                full = size + position + length - start > max_bytes
+                full = first_offset >= end_offset or size + position + length - start > max_bytes
                 if full and not (at_least_one and size == 0 and position == start):
                     next_offset = first_offset
                     break

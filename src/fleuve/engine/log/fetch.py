@@ -132,7 +132,7 @@ class Fetcher:
         self._reader = reader
         self._stats = stats
         self._failures = failures
-        self._waiting: set[_Waiter] = set()
+        self._waiting: dict[_Waiter, None] = {}
         self._released = False
 
     def release_all(self) -> None:
@@ -214,9 +214,10 @@ class Fetcher:
         self, view: PartitionView | None, want: FetchWant, room: int, memory: FetchMemory, *, at_least_one: bool
     ) -> FetchResult:
         if view is None:
-            view = await self._load(want.partition_id)
-        if view is None:
-            return FetchResult(error=UnknownPartition(f"partition {want.partition_id} does not exist"))
+            loaded = await self._load(want.partition_id)
+            if isinstance(loaded, FetchResult):
+                return loaded
+            view = loaded
         if want.current_leader_epoch >= 0 and (error := epoch_error(view, want.current_leader_epoch)):
             return FetchResult(error=error)
         offset = want.offset
@@ -239,7 +240,11 @@ class Fetcher:
             return result
         try:
             result.records, result.size_bytes = await self._reader.read(
-                want.partition_id, offset, max_bytes=min(max_bytes, taken), at_least_one=at_least_one
+                want.partition_id,
+                offset,
+                end_offset=result.high_watermark,
+                max_bytes=min(max_bytes, taken),
+                at_least_one=at_least_one,
             )
         except StorageFailed as error:
             result.error = error
@@ -247,10 +252,11 @@ class Fetcher:
         finally:
             result.held_bytes = result.size_bytes
             memory.adjust(result.size_bytes - taken)
-        if not result.size_bytes and at_least_one:
-            # What was to be there is not: it was deleted, and the view does not know.
+        if _begins_above(result.records, offset) if result.size_bytes else at_least_one:
+            # What was to be there is not: it was deleted, and the view did not know. Nobody is to skip it unawares.
             refreshed = await self._refreshed(want)
             if isinstance(refreshed, FetchResult):
+                memory.adjust(-result.held_bytes)
                 return refreshed
         return result
 
@@ -274,13 +280,16 @@ class Fetcher:
             )
         return view
 
-    async def _load(self, partition_id: PartitionId) -> PartitionView | None:
+    async def _load(self, partition_id: PartitionId) -> PartitionView | FetchResult:
         # It went out of mind while this fetch waited: deleted, or to be looked at anew.
         try:
             await self._views.load([partition_id])
-        except STORAGE_ERRORS:
-            return None
-        return self._views.get(partition_id)
+        except STORAGE_ERRORS as error:
+            return FetchResult(error=self._failures.failed(f"where partition {partition_id} stands", error))
+        view = self._views.get(partition_id)
+        if view is None:
+            return FetchResult(error=UnknownPartition(f"partition {partition_id} does not exist"))
+        return view
 
     def _register(self, wants: Sequence[FetchWant]) -> _Waiter:
         indexes: dict[PartitionId, list[int]] = {}
@@ -297,14 +306,18 @@ class Fetcher:
                 waiter.changed.add(index)
         if waiter.changed:
             waiter.future.set_result(None)
-        self._waiting.add(waiter)
+        self._waiting[waiter] = None
         return waiter
 
     def _unregister(self, wants: Sequence[FetchWant], waiter: _Waiter) -> None:
-        self._waiting.discard(waiter)
+        self._waiting.pop(waiter, None)
         for partition_id in waiter.indexes:
             if (view := self._views.get(partition_id)) is not None:
                 view.wait_no_more(waiter.woken)
+
+
+def _begins_above(records: Sequence[memoryview], offset: int) -> bool:
+    return int.from_bytes(records[0][:8], "big") > offset
 
 
 def _let_go(results: Sequence[FetchResult], memory: FetchMemory) -> None:

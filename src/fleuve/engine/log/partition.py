@@ -34,7 +34,7 @@ class PartitionView:
         self.leader_epoch = state.leader_epoch
         self._tail: list[TailPiece] = []
         # None while nobody waits, as for most partitions: an empty set is 200 bytes.
-        self._waiters: set[Callable[[PartitionView], None]] | None = None
+        self._waiters: dict[Callable[[PartitionView], None], None] | None = None
 
     @property
     def tail_start(self) -> int:
@@ -69,13 +69,13 @@ class PartitionView:
     def wait(self, callback: Callable[[PartitionView], None]) -> None:
         """Call `callback` whenever the high watermark has moved."""
         if self._waiters is None:
-            self._waiters = set()
-        self._waiters.add(callback)
+            self._waiters = {}
+        self._waiters[callback] = None
 
     def wait_no_more(self, callback: Callable[[PartitionView], None]) -> None:
         """Stop calling `callback`."""
         if self._waiters is not None:
-            self._waiters.discard(callback)
+            self._waiters.pop(callback, None)
             if not self._waiters:
                 self._waiters = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from fleuve.base.ids import PartitionId
 from fleuve.engine.log.partition import PartitionView
@@ -15,6 +15,7 @@ class PartitionViews:
     def __init__(self, catalog: LogCatalog) -> None:
         self._catalog = catalog
         self._views: dict[PartitionId, PartitionView] = {}
+        self._dropped = 0
 
     def __len__(self) -> int:
         return len(self._views)
@@ -35,7 +36,7 @@ class PartitionViews:
         missing = [partition_id for partition_id in partition_ids if partition_id not in self._views]
         if not missing:
             return
-        for partition_id, state in (await self._catalog.states(missing)).items():
+        for partition_id, state in (await self._states(missing)).items():
             # An append may have been quicker: then its view knows more.
             self.at(partition_id, state)
 
@@ -43,7 +44,8 @@ class PartitionViews:
         """Ask the catalog where the partition stands, and believe it. Raises CatalogUnavailable."""
         view = self._views.get(partition_id)
         seen = view.high_watermark if view is not None else None
-        state = (await self._catalog.states([partition_id])).get(partition_id)
+        state = (await self._states([partition_id])).get(partition_id)
+        view = self._views.get(partition_id)
         if state is None:
             self.drop(partition_id)
         elif view is None:
@@ -52,7 +54,16 @@ class PartitionViews:
             # Otherwise an append was settled since the question was asked: the answer is older than the view.
             view.refresh(state)
 
+    async def _states(self, partition_ids: Sequence[PartitionId]) -> dict[PartitionId, LogState]:
+        """Ask the catalog; again if something went out of mind meanwhile, since the answer may be older than that."""
+        while True:
+            dropped = self._dropped
+            states = await self._catalog.states(partition_ids)
+            if self._dropped == dropped:
+                return states
+
     def drop(self, partition_id: PartitionId) -> None:
         """Put a partition out of mind; who waits for it looks again, and finds that it is gone."""
+        self._dropped += 1
         if (view := self._views.pop(partition_id, None)) is not None:
             view.wake()
