@@ -28,7 +28,7 @@ SEEDS ?= 20000
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help run install install-test test lint types layers generated generate format pytest sabotage compat clients recordings soak bench docs lock clean
+.PHONY: help run install install-test test lint types layers generated generate format pytest sabotage compat clients recordings simulate soak bench docs lock clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -58,6 +58,9 @@ clients: install-test $(OTHER_CLIENTS) ## Run the scenarios with every client, a
 
 recordings: install-test ## Write down what Apache Kafka answers, for Fleuve to be compared with (TOPICS="fetch", KAFKA=host:port)
 	cd "$(ROOT)" && $(BIN)/python tests/conformance/recorder.py $(if $(KAFKA),--kafka $(KAFKA)) $(TOPICS)
+
+simulate: install ## Show what happens with a seed of the simulation (SEED=1234)
+	@$(BIN)/python -m fleuve.simulation --seed $(SEED) --trace
 
 soak: install-test ## The long forms of kills, cuts, simulation and fuzzing (KILLS=1000 CUTS= SEEDS= FUZZ_SECONDS= SEED=7)
 	cd "$(ROOT)" && FLEUVE_SEED=$(SEED) FLEUVE_KILLS=$(KILLS) FLEUVE_CUTS=$(CUTS) FLEUVE_SEEDS=$(SEEDS) \

@@ -33,7 +33,7 @@ from fleuve.kafka.handlers import (
     sync_group,
 )
 from fleuve.ports.groups import GroupStore
-from support.virtual_time import LoopClock
+from fleuve.simulation.clock import SimulatedClock
 
 
 class Topics:
@@ -111,7 +111,7 @@ async def group_apis(
 ) -> AsyncIterator[GroupApis]:
     """Run a broker's group APIs, over memory unless told otherwise."""
     topics = Topics(t=4, other=1) if topics is None else topics
-    clock = LoopClock() if clock is None else clock
+    clock = SimulatedClock() if clock is None else clock
     store = MemoryGroupStore() if store is None else store
     groups = GroupService(
         store=store,

@@ -30,7 +30,7 @@ from fleuve.engine.groups.errors import GroupError
 from fleuve.engine.groups.policy import GroupPolicy
 from fleuve.engine.groups.state import Group, JoinProtocol, Now, check_invariants
 
-WALL_ZERO = 1_700_000_000_000
+WALL_ZERO_MS = 1_700_000_000_000
 SESSION_MS = 10_000
 REBALANCE_MS = 60_000
 TICKS_MAX = 1_000
@@ -65,7 +65,7 @@ class GroupDriver:
     def step(self, command: Command) -> list[Effect]:
         """Take one step, check the group, and keep the answers."""
         before = self.group
-        now = Now(self.now_ms, TimestampMs(WALL_ZERO + self.now_ms))
+        now = Now(self.now_ms, TimestampMs(WALL_ZERO_MS + self.now_ms))
         self.group, effects = classic.step(before, command, now, self.policy)
         check_invariants(self.group)
         for effect in effects:

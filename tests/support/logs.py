@@ -28,6 +28,7 @@ from fleuve.engine.log.service import LogService
 from fleuve.engine.topics.configs import TopicConfigs
 from fleuve.records.batch import walk
 from fleuve.records.record import decode
+from fleuve.simulation.catalog import SimulatedCatalog
 from support.batches import NOW_MS
 
 FOREVER = 2**63 - 1
@@ -96,6 +97,14 @@ class MemoryCatalog:
         self.brokers = MemoryBrokerStore(clock)
         self.producers = MemoryProducerStore(clock)
         self.log = MemoryLogCatalog(self.topics, self.brokers, clock, self.producers)
+
+    @classmethod
+    def over(cls, catalog: SimulatedCatalog) -> MemoryCatalog:
+        """Return the same over the rows of a simulated device."""
+        self = cls.__new__(cls)
+        self.topics, self.brokers, self.producers = catalog.topics, catalog.brokers, catalog.producers
+        self.log = catalog.log
+        return self
 
     async def open(self) -> None:
         pass

@@ -472,7 +472,7 @@ class Connection(Receiving):
             self._transport.write(last)
         self._written += size
         self._shared.stats.sent_bytes += size
-        self._shared.unsent.add(self)
+        self._shared.unsent[self] = None
         if size > JOIN_BYTES:
             # Before the Fetch handler gives back what it has taken for the same bytes.
             self.account()
@@ -494,7 +494,7 @@ class Connection(Receiving):
             released, self.unsent_bytes = self.unsent_bytes - unsent, unsent
             shared.fetch_memory.give_back(released)
         if not unsent:
-            shared.unsent.discard(self)
+            shared.unsent.pop(self, None)
 
     def pause_writing(self) -> None:
         """Read nothing more until the client takes its answers."""

@@ -91,8 +91,9 @@ class Connections:
         self.fetch_memory = Budget(limits.fetch_memory) if fetch_memory is None else fetch_memory
         self.slabs = Slabs()
         self.buffer = memoryview(bytearray(RECEIVE_BUFFER_BYTES))
-        self.all: set[Connection] = set()
-        self.unsent: set[Connection] = set()
+        self.all: dict[Connection, None] = {}
+        """In the order in which they came."""
+        self.unsent: dict[Connection, None] = {}
         """Those that may have answers which the socket has not taken."""
         self.draining = False
         self.on_drain: list[Callable[[], None]] = []
@@ -120,7 +121,7 @@ class Connections:
         if from_host >= allowed:
             return f"max.connections.per.ip is {allowed}"
         self._per_ip[host] = from_host + 1
-        self.all.add(connection)
+        self.all[connection] = None
         self._last_id += 1
         connection.id = self._last_id
         self.stats.connections = len(self.all)
@@ -129,8 +130,8 @@ class Connections:
 
     def leave(self, connection: Connection, host: str) -> None:
         """Forget a connection that was taken in."""
-        self.all.discard(connection)
-        self.unsent.discard(connection)
+        self.all.pop(connection, None)
+        self.unsent.pop(connection, None)
         left = self._per_ip[host] - 1
         if left:
             self._per_ip[host] = left
@@ -174,7 +175,7 @@ class Connections:
             released += connection.unsent_bytes
             self.stats.connections_shed += 1
             connection.abort("it does not take its answers, and their memory is needed")
-            self.unsent.discard(connection)
+            self.unsent.pop(connection, None)
             if released >= wanted:
                 break
         return released

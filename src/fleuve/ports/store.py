@@ -103,7 +103,8 @@ class ObjectStore(Protocol):
     async def write_segment(self, object_name: str, chunks: Iterable[Buffer]) -> int:
         """Write a new object, whole and durable, and return its size in bytes.
 
-        `chunks` is consumed in a thread, piece by piece. Raises StoreUnavailable; then no object of that name is left.
+        `chunks` is consumed in a thread, piece by piece; or, if it can be iterated asynchronously as well, on the event
+        loop. Raises StoreUnavailable; then no object of that name is left.
         """
         ...
 

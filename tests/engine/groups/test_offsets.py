@@ -18,14 +18,14 @@ from fleuve.engine.groups.offsets import OffsetToCommit
 from fleuve.engine.groups.policy import GroupPolicy
 from fleuve.engine.groups.state import Group
 from fleuve.ports.groups import CommittedOffset
-from support.groups import WALL_ZERO, GroupDriver, protocols, subscription
+from support.groups import WALL_ZERO_MS, GroupDriver, protocols, subscription
 
 T, OTHER, GONE = (TopicId(UUID(int=number)) for number in (1, 2, 3))
 NAMES = {T: "t", OTHER: "other"}
 POLICY = GroupPolicy(offsets_retention_ms=1_000)
 
 
-def stored(topic_id=T, committed_ms=WALL_ZERO, expires_ms=None):
+def stored(topic_id=T, committed_ms=WALL_ZERO_MS, expires_ms=None):
     return CommittedOffset(
         topic_id=topic_id,
         partition=PartitionIndex(0),
@@ -36,7 +36,7 @@ def stored(topic_id=T, committed_ms=WALL_ZERO, expires_ms=None):
 
 
 def expired(group, *committed, now):
-    gone = offsets.expired(group, committed, NAMES.get, POLICY, now=TimestampMs(WALL_ZERO + now))
+    gone = offsets.expired(group, committed, NAMES.get, POLICY, now=TimestampMs(WALL_ZERO_MS + now))
     return [key.topic_id for key in gone]
 
 
@@ -191,7 +191,7 @@ def test_nothing_expires_during_a_rebalance_or_for_members_that_are_no_consumers
 def test_an_explicit_expiry_wins_over_the_brokers_retention():
     driver = GroupDriver()
     driver.commit()
-    later = stored(expires_ms=TimestampMs(WALL_ZERO + 5_000))
+    later = stored(expires_ms=TimestampMs(WALL_ZERO_MS + 5_000))
     assert expired(driver.group, later, now=4_999) == []
     assert expired(driver.group, later, now=5_000) == [T]
 

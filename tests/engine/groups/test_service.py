@@ -26,9 +26,9 @@ from fleuve.engine.groups.policy import GroupPolicy
 from fleuve.engine.groups.service import IDLE_SWEEP_S
 from fleuve.engine.groups.state import Phase
 from fleuve.ports.errors import CatalogUnavailable, CommitOutcomeUnknown
+from fleuve.simulation.loop import hold_up, virtually
 from support.group_handlers import Topics, group_apis
 from support.groups import protocols, subscription
-from support.virtual_time import hold_up, virtually
 
 GROUP = GroupId("g")
 TOPIC = TopicId(UUID(int=100))

@@ -18,7 +18,7 @@ from fleuve.engine.groups.errors import (
 )
 from fleuve.engine.groups.policy import GroupPolicy
 from fleuve.engine.groups.state import Phase
-from support.groups import REBALANCE_MS, SESSION_MS, WALL_ZERO, GroupDriver
+from support.groups import REBALANCE_MS, SESSION_MS, WALL_ZERO_MS, GroupDriver
 
 
 def completing(count=2, **fields):
@@ -237,7 +237,7 @@ def test_when_everybody_is_gone_the_group_is_empty_and_that_is_stored():
     assert driver.group.generation == 2
     assert driver.group.protocol_name is None
     assert driver.group.protocol_type == "consumer"
-    assert driver.group.state_since == WALL_ZERO + SESSION_MS
+    assert driver.group.state_since == WALL_ZERO_MS + SESSION_MS
     driver.save()
     assert driver.stored is not None
     assert driver.stored.phase is Phase.EMPTY

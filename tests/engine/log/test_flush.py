@@ -12,10 +12,10 @@ from fleuve.engine.log.append import Appended
 from fleuve.engine.log.errors import OutcomeUnknown, OutOfOrderSequence, ShuttingDown, StorageFailed
 from fleuve.engine.log.policy import LogPolicy
 from fleuve.ports.errors import CatalogUnavailable, CommitOutcomeUnknown, Fenced, StoreUnavailable
+from fleuve.simulation.loop import virtually
 from support.batches import batch
 from support.faulty_ports import FaultyExtentStore, FaultyLogCatalog
 from support.logs import running_log, values_of
-from support.virtual_time import virtually
 
 
 def virtual(test):

@@ -8,8 +8,8 @@ from fleuve.base.log import SilentLogger
 from fleuve.engine.log.errors import StorageFailed
 from fleuve.engine.log.reading import LINE_INTERVAL_S, ReadFailures
 from fleuve.ports.errors import CatalogUnavailable, CorruptState
+from fleuve.simulation.loop import virtually
 from support.logs import running_log
-from support.virtual_time import virtually
 
 
 class Lines(SilentLogger):

@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 
 from fleuve.engine.log import catch_up, decide, fetch, flush, partition, recovery, service
+from fleuve.simulation.loop import virtually
 from support.sabotages import each, line, sabotaged
 from support.sentences import Sentence, failure, load, of_files
-from support.virtual_time import virtually
 
 HERE = Path(__file__).parent
-SEEDS = 40
+SEEDS = 90
 
 SABOTAGES = [
     # What is decided

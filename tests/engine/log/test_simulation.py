@@ -2,7 +2,7 @@
 
 What is checked are invariants 1 to 4: an acknowledged record survives at its offset, offsets are dense and never given
 twice, whatever a reader saw stays, and an idempotent producer's records are in the log exactly once and in order.
-`power` are the two adapters that lose what was not flushed.
+`fleuve.simulation` has the device that loses what was not flushed; there whole brokers run on it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 
 from fleuve.adapters.memory.offload import InlineOffload
 from fleuve.base.errors import FleuveError
-from fleuve.base.ids import PartitionId, TimestampMs
+from fleuve.base.ids import NodeId, PartitionId, TimestampMs
 from fleuve.base.log import SilentLogger
 from fleuve.engine.log.append import Appended
 from fleuve.engine.log.errors import (
@@ -31,10 +31,11 @@ from fleuve.engine.log.service import LogService
 from fleuve.ports.errors import CatalogUnavailable, StoreUnavailable
 from fleuve.records.batch import walk
 from fleuve.records.record import decode
+from fleuve.simulation.clock import SimulatedClock
+from fleuve.simulation.engine import Device
+from fleuve.simulation.loop import Process, VirtualLoop, virtually
 from support.batches import batch
-from support.logs import Log, MemoryCatalog
-from support.power import PowerCatalog, PowerStore, Weather
-from support.virtual_time import LoopClock, virtually
+from support.logs import FOREVER, Log, MemoryCatalog
 
 FLUSHED = (1, 2)
 PAGE_CACHE = 3
@@ -46,12 +47,16 @@ class World:
     """A broker's log, life after life, with its clients and what they know."""
 
     def __init__(self, seed: int) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        self.loop = loop
         self.chance = chance = random.Random(seed)
-        self.clock = LoopClock()
-        self.weather = Weather(chance, failures=chance.choice([0.0, 0.05, 0.2]))
-        self.store = PowerStore(self.weather, object_bytes=chance.choice([300, 2_000, 1 << 20]))
-        self.rows = MemoryCatalog(self.clock)
-        self.catalog = PowerCatalog(self.rows, self.store, self.weather)
+        self.clock = SimulatedClock()
+        self.device = Device(chance, self.clock, object_bytes=chance.choice([300, 2_000, 1 << 20]))
+        self.weather, self.store = self.device.weather, self.device.store
+        self.weather.failures = chance.choice([0.0, 0.05, 0.2])
+        self.rows = MemoryCatalog.over(self.device.catalog)
+        self.catalog = self.device.catalog.port("log")
         self.policy = LogPolicy(
             tail_cache_bytes=8 << 20, extent_bytes_max=chance.choice([200, 1 << 20]), producer_expiration_ms=86_400_000
         )
@@ -72,7 +77,6 @@ class World:
         # Created before the producers got their ids, or after: by auto-creation, as usual.
         created_ms = self.clock.wall_ms() + self.chance.choice([0, 3_600_000])
         await self.rows.add_partitions(1, 2, 3, created_ms=created_ms)
-        self.catalog._history = [self.catalog._snapshot()]
         async with asyncio.TaskGroup() as tasks:
             clients = [tasks.create_task(self._produce_in_order()) for _ in range(2)]
             clients += [tasks.create_task(self._produce(partition)) for partition in (1, PAGE_CACHE)]
@@ -80,13 +84,13 @@ class World:
             for _ in range(self.chance.randrange(1, 5)):
                 await self._live_for(self.chance.choice([0.005, 0.02, 0.1]))
             self.weather.failures = 0.0
-            last = tasks.create_task(self._live())
+            last = self._begin()
             await asyncio.wait(clients)
             for other in others:
                 other.cancel()
             await self._end(last)
-        self._crash(power=self.chance.random() < 0.5)
-        last = asyncio.create_task(self._live())
+        await self._crash(power=self.chance.random() < 0.5)
+        last = self._begin()
         await self.up.wait()
         await self._check()
         await self._end(last)
@@ -97,8 +101,12 @@ class World:
         await self.log.service.close()
         await life
 
+    def _begin(self) -> asyncio.Task[None]:
+        self.process = Process("log")
+        return self.loop.start(self.process, self._live())
+
     async def _live_for(self, seconds: float) -> None:
-        life = asyncio.create_task(self._live())
+        life = self._begin()
         await asyncio.wait([life], timeout=seconds)
         if life.done():
             # It could not start. A bug is no reason for that.
@@ -107,10 +115,7 @@ class World:
         elif self.log is not None and self.chance.random() < 0.2:
             await self.log.service.close()
             await life
-        else:
-            life.cancel()
-            await asyncio.wait([life])
-        self._crash(power=self.chance.random() < 0.7)
+        await self._crash(power=self.chance.random() < 0.7)
 
     async def _live(self) -> None:
         self.recovered = await Recovery(
@@ -121,7 +126,9 @@ class World:
             logger=SilentLogger(),
             unique=lambda: f"recovered-{next(self.names)}",
         ).run()
-        incarnation = await self.catalog.begin_incarnation()
+        brokers = self.device.catalog.port("brokers")
+        broker = await brokers.register(node_id=NodeId(1), listeners={}, rack=None, lease_ms=FOREVER)
+        incarnation = broker.incarnation
         await self.store.begin(incarnation)
         log = Log(self.rows, self.store, self.clock, self.policy)
         log.service = LogService(
@@ -145,17 +152,17 @@ class World:
             self.up.clear()
         assert not log.fenced
 
-    def _crash(self, *, power: bool) -> None:
+    async def _crash(self, *, power: bool) -> None:
+        await self.loop.killed(self.process)
         for waiting in self.waiting:
             if not waiting.done():
                 waiting.set_result(LOST)
         self.waiting.clear()
-        self.store.crash(power=power)
-        self.catalog.crash(power=power)
+        self.device.crash(power=power)
         if power:
             # Its promise: what was not flushed may be gone.
             self.acknowledged[PAGE_CACHE].clear()
-            self.seen[PAGE_CACHE].clear()
+            self.seen[PAGE_CACHE] = {}
 
     # ---------------------------------------------------------------- clients
 
@@ -202,8 +209,8 @@ class World:
         producer_id = None
         while producer_id is None:
             try:
-                producer_id = await self.catalog.allocate_producer()
-            except CatalogUnavailable:
+                producer_id = await self.device.catalog.port("producers").allocate(1)
+            except (CatalogUnavailable, StoreUnavailable):
                 await asyncio.sleep(0.01)
         partition = self.chance.choice(FLUSHED)
         batches: list[tuple[bytearray, list[bytes]]] = []
@@ -246,7 +253,10 @@ class World:
             known = self.seen[partition]
             offset = self.chance.randrange(max(known, default=0) + 2)
             wait_ms = self.chance.choice([0, 10])
-            result = await self.log.fetch(offset, partition=partition, max_bytes=1 << 12, wait_ms=wait_ms)
+            log = self.log
+            result = await log.fetch(offset, partition=partition, max_bytes=1 << 12, wait_ms=wait_ms)
+            if self.log is not log:
+                continue  # Nobody would have got it.
             if result.error is not None:
                 assert isinstance(result.error, OffsetOutOfRange | StorageFailed), result.error
                 assert not isinstance(result.error, StorageFailed) or self.weather.failures

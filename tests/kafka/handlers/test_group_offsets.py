@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 
 from fleuve.engine.access.service import ResourceType
+from fleuve.simulation.clock import WALL_ZERO_MS
 from fleuve.wire.errors import ErrorCode
 from fleuve.wire.generated import offset_commit, offset_delete, offset_fetch
 from fleuve.wire.generated.offset_commit import (
@@ -24,7 +25,6 @@ from fleuve.wire.generated.offset_fetch import (
     OffsetFetchRequestTopics,
 )
 from support.group_handlers import group_apis
-from support.virtual_time import WALL_ZERO
 
 ZERO, UNKNOWN = UUID(int=0), UUID(int=5)
 
@@ -170,7 +170,7 @@ async def test_versions_2_to_4_may_bring_a_retention_of_their_own(apis, version,
     await apis.ask(offset_commit, commit(("t", 0, 4), retention_time_ms=500 if version < 5 else -1), version)
     (stored,) = await apis.store.offsets("g")
     now = stored.committed_ms
-    assert now >= WALL_ZERO
+    assert now >= WALL_ZERO_MS
     assert stored.expires_ms == (None if kept is None else now + kept)
 
 

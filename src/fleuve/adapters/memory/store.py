@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 
 from fleuve.base.ids import FlushId, Incarnation
 from fleuve.ports.errors import ObjectMissing
@@ -118,11 +118,11 @@ class MemoryStore:
         """Keep a new object; return its size in bytes."""
         assert object_name not in self._objects
         segment = _Object(None, began=asyncio.get_running_loop().time(), growing=False)
-        if isinstance(chunks, Sequence):
-            segment.pieces = bytearray(b"".join(chunks))
+        if isinstance(chunks, AsyncIterable):
+            async for chunk in chunks:
+                segment.pieces += chunk
         else:
-            # They may come from this loop, one by one: only a thread can wait for them.
-            segment.pieces = await asyncio.to_thread(lambda: bytearray(b"").join(chunks))
+            segment.pieces = bytearray(b"").join(chunks)
         segment.size = len(segment.pieces)
         self._objects[object_name] = segment
         return segment.size

@@ -327,23 +327,39 @@ class _Broken(Exception):
 
 
 class _Stream:
-    """Chunks on their way to the thread that writes them: it waits for them, the loop waits for room."""
+    """Chunks on their way to who writes them, a thread or a task: that waits for them, the loop waits for room."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._chunks: SimpleQueue[Buffer | _Broken | None] = SimpleQueue()
         self._room = asyncio.Semaphore(CHUNKS_AHEAD)
+        self._arrived = asyncio.Event()
 
     async def put(self, chunk: Buffer) -> None:
         await self._room.acquire()
         self._chunks.put(chunk)
+        self._arrived.set()
 
     def end(self, *, broken: bool) -> None:
         self._chunks.put(_Broken() if broken else None)
+        self._arrived.set()
 
     def __iter__(self) -> Iterator[Buffer]:
         while (chunk := self._chunks.get()) is not None:
             if isinstance(chunk, _Broken):
                 raise chunk
             self._loop.call_soon_threadsafe(self._room.release)
+            yield chunk
+
+    async def __aiter__(self) -> AsyncIterator[Buffer]:
+        while True:
+            while self._chunks.empty():
+                self._arrived.clear()
+                await self._arrived.wait()
+            chunk = self._chunks.get()
+            if chunk is None:
+                return
+            if isinstance(chunk, _Broken):
+                raise chunk
+            self._room.release()
             yield chunk
