@@ -122,6 +122,17 @@ async def room():
         ((TOPIC, "t"), [("cleanup.policy", SET, "delete,delete")], "NONE", None),
         ((TOPIC, "t"), [("leader.replication.throttled.replicas", SET, "0:1,1:2")], "NONE", None),
         ((TOPIC, "t"), [("leader.replication.throttled.replicas", SET, "*")], "NONE", None),
+        ((TOPIC, "t"), [("leader.replication.throttled.replicas", SET, "0:1,")], "NONE", None),
+        (
+            (TOPIC, "t"),
+            [("leader.replication.throttled.replicas", SET, "none")],
+            "INVALID_CONFIG",
+            (
+                "Invalid value none for configuration leader.replication.throttled.replicas: Value must be the "
+                "literal '*' or a list of replicas in the following format: "
+                "[partitionId]:[brokerId],[partitionId]:[brokerId],..."
+            ),
+        ),
         ((TOPIC, "t"), [("local.retention.ms", SET, "999999999999")], "NONE", None),
         (
             (TOPIC, "t"),
@@ -284,7 +295,14 @@ async def room():
         ),
         ((GROUP, "g"), [("nope", SET, "x")], "INVALID_CONFIG", "Unknown group config name: nope"),
         ((GROUP, ""), [], "INVALID_REQUEST", "Default group resources are not allowed."),
+        (
+            (GROUP, "g"),
+            [("streams.num.standby.replicas", SET, "3")],
+            "INVALID_CONFIG",
+            "streams.num.standby.replicas must be less than or equal to group.streams.max.standby.replicas",
+        ),
         ((BROKER_LOGGER, "1"), [], "NONE", None),
+        ((BROKER_LOGGER, "1"), [("kafka", SET, None)], "INVALID_REQUEST", "Null value not supported for : kafka"),
         ((BROKER_LOGGER, "1"), [("kafka", SET, "DEBUG")], "INVALID_CONFIG", "Logger kafka does not exist!"),
         (
             (BROKER_LOGGER, "1"),
@@ -327,6 +345,12 @@ async def test_lists_grow_and_shrink_from_what_is_in_force(room):
         1,
         [("cleanup.policy", "", 1), ("log.cleanup.policy", "delete", 5)],
     )
+
+
+async def test_nothing_cannot_be_appended_to_a_list(room):
+    code, _ = await room.change(TOPIC, "t", ("cleanup.policy", APPEND, ""))
+    assert code == ErrorCode.INVALID_CONFIG
+    assert await room.change(TOPIC, "t", ("cleanup.policy", SUBTRACT, "")) == OK
 
 
 async def test_a_resource_twice_in_a_request_changes_neither_time(room):

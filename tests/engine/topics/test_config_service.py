@@ -165,6 +165,14 @@ async def test_a_group_has_configs_whether_it_exists_or_not():
     assert configs.groups_with_overrides() == []
 
 
+async def test_a_groups_session_lasts_longer_than_its_heartbeats_are_apart():
+    configs = await service(static={"group.consumer.min.session.timeout.ms": "1000"})
+    group = ConfigResource(ResourceType.GROUP, "g")
+    with pytest.raises(InvalidConfig, match="session.timeout.ms must be greater than consumer.heartbeat.interval.ms"):
+        await configs.change(group, setting("consumer.session.timeout.ms", "5000"))
+    await configs.change(group, setting("consumer.session.timeout.ms", "5001"))
+
+
 async def test_a_brokers_stale_overrides_do_not_forbid_other_changes():
     store = MemoryConfigStore()
     await store.save(ALL_BROKERS, {"gone.in.this.version": "1"}, expected_version=0)

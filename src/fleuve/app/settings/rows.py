@@ -80,7 +80,7 @@ def refused(
     )
 
 
-_REPLICA = re.compile(r"[0-9]+:[0-9]+")
+_REPLICA = re.compile(r"([0-9]+:[0-9]+)?")
 # An ISO 8601 duration as far as Java reads it: days, hours, minutes, seconds.
 _DURATION = re.compile(
     r"by_duration:P(?=[0-9T])([0-9]+D)?(T(?=[0-9])([0-9]+H)?([0-9]+M)?([0-9]+([.,][0-9]{1,9})?S)?)?", re.IGNORECASE
@@ -88,9 +88,9 @@ _DURATION = re.compile(
 
 
 def throttled_replicas(value: Value) -> str | None:
-    """Allow `*`, `none`, or pairs of a partition and a broker."""
+    """Allow `*`, or pairs of a partition and a broker; Kafka takes nothing for a pair, too."""
     assert isinstance(value, tuple)
-    if value in (("*",), ("none",)) or all(_REPLICA.fullmatch(pair) for pair in value):
+    if value == ("*",) or all(_REPLICA.fullmatch(pair) for pair in value):
         return None
     return (
         "Value must be the literal '*' or a list of replicas in the following format: "

@@ -63,6 +63,7 @@ GROUP_BOUNDS = {
     "share.record.lock.duration.ms": "group.share.{}.record.lock.duration.ms",
     "share.delivery.count.limit": "group.share.{}.delivery.count.limit",
     "share.partition.max.record.locks": "group.share.{}.partition.max.record.locks",
+    "streams.num.standby.replicas": "group.streams.{}.standby.replicas",
 }
 """The broker settings that bound a group's: `{}` is "min" or "max"."""
 
@@ -123,7 +124,8 @@ def _list_changed(
     else:
         text = resolver.inherited_text(row) or ""
     words = [word.strip() for word in text.split(",") if word.strip()]
-    given = [word.strip() for word in (change.value or "").split(",") if word.strip()]
+    # Nothing at all is an empty word here, which no list may have.
+    given = [word.strip() for word in (change.value or "").split(",")]
     if change.operation is Operation.APPEND:
         return ",".join([*words, *(word for word in dict.fromkeys(given) if word not in words)])
     return ",".join(word for word in words if word not in given)
@@ -167,6 +169,12 @@ def check_group(overrides: Mapping[str, str], *, table: SettingTable, resolver: 
             raise InvalidConfig(f"{name} must be greater than or equal to {low}")
         if table.find(Scope.BROKER, high) is not None and value > int(resolver.broker_text(high) or value):
             raise InvalidConfig(f"{name} must be less than or equal to {high}")
+    for protocol in ("consumer", "share", "streams"):
+        session, heartbeat = (f"{protocol}.{what}.ms" for what in ("session.timeout", "heartbeat.interval"))
+        rows = [table.find(Scope.GROUP, name) for name in (session, heartbeat)]
+        times = [int(resolver.text(row, overrides) or 0) for row in rows if row is not None]
+        if len(times) == len(rows) and times[0] <= times[1]:
+            raise InvalidConfig(f"{session} must be greater than {heartbeat}")
 
 
 def check_broker(

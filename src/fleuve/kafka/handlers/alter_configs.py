@@ -7,7 +7,8 @@ Behaviour:
 Versions:
 * v1: throttle time · v2: flexible
 
-Differs from Apache Kafka: as IncrementalAlterConfigs does. Throttle time is always 0.
+Differs from Apache Kafka: as IncrementalAlterConfigs does. A resource that is in the request twice is INVALID_REQUEST
+both times (Kafka: never answered). Throttle time is always 0.
 """
 
 from __future__ import annotations

@@ -83,6 +83,8 @@ class Handler:
             raise InvalidConfigRequest(f"Node id must be an integer, but it is: {name}")
         if node_id != self._node_id:
             raise InvalidConfigRequest(f"Unexpected node id. Expected {self._node_id}, but received {name}")
+        if nulls := [one.name for one in changes if one.operation is not Operation.DELETE and one.value is None]:
+            raise InvalidConfigRequest(f"Null value not supported for : {','.join(nulls)}")
         for change in changes:
             if change.operation in (Operation.APPEND, Operation.SUBTRACT):
                 raise InvalidConfigRequest(
