@@ -63,6 +63,8 @@ KEYS: dict[tuple[str, str], str] = {
     ("ApiVersions", "finalized_features"): "name",
     ("Metadata", "topics"): "name",
     ("DescribeConfigs", "results[].configs"): "name",
+    ("AlterConfigs", "responses"): "resource_name",
+    ("IncrementalAlterConfigs", "responses"): "resource_name",
     ("DescribeLogDirs", "results[].topics"): "name",
     ("DescribeLogDirs", "results[].topics[].partitions"): "partition_index",
     ("ListGroups", "groups"): "group_id",

@@ -11,12 +11,6 @@ import pytest
 from conformance.recording import RECORDINGS, read
 from fleuve.kafka import handlers
 
-NOT_YET = {
-    "AlterConfigs", "DescribeConfigs", "IncrementalAlterConfigs",
-    "ListConfigResources",
-}  # fmt: skip
-"""APIs whose cases are still to be written."""
-
 
 def advertised():
     modules = [
@@ -35,7 +29,7 @@ def recorded():
     return found
 
 
-@pytest.mark.parametrize("api", [api for api in advertised() if api.name not in NOT_YET], ids=lambda api: api.name)
+@pytest.mark.parametrize("api", advertised(), ids=lambda api: api.name)
 def test_every_version_was_asked_of_kafka(api):
     wanted = range(api.version_min, api.version_max + 1)
     missing = [version for version in wanted if (api.name, version) not in recorded()]

@@ -267,6 +267,24 @@ SABOTAGES = [
         "if len(growth.assignments) != added:",
         "if len(growth.assignments) < added:",
     ),
+    Sabotage(
+        "topic_configs: a setting that is named twice is taken",
+        "fleuve.engine.topics.config_changes",
+        "if len(set(names)) < len(names):",
+        "if len(set(names)) > len(names):",
+    ),
+    Sabotage(
+        "group_configs: a bound counts from the next number on",
+        "fleuve.engine.topics.config_changes",
+        "and value > int(resolver.broker_text(high) or value)",
+        "and value > int(resolver.broker_text(high) or value) + 1",
+    ),
+    Sabotage(
+        "config_resources: unknown types are left out",
+        HANDLERS + "list_config_resources",
+        "if not wanted.issubset(TYPES):",
+        "if wanted and wanted.isdisjoint(TYPES):",
+    ),
 ]
 
 
