@@ -68,8 +68,12 @@ class Member:
 
     @property
     def assignments(self) -> list[frozenset[int]]:
-        """Each assignment that the group brought, the newest last."""
-        return [] if self._consumer is None else list(self._consumer.assignments)
+        """What the group had the member hold, one after the other, the newest last.
+
+        A cooperative rebalance that moves nothing of the member's, which its client may or may not tell, is no change.
+        """
+        told = [] if self._consumer is None else list(self._consumer.assignments)
+        return [held for index, held in enumerate(told) if index == 0 or held != told[index - 1]]
 
     @property
     def held(self) -> frozenset[int]:
