@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,7 @@ ANSWER_TIMEOUT_S = 15.0
 SILENCE_S = 0.1
 """How long an answer is waited for that Kafka never gives: a broker that answers later passes, too."""
 UNTIL_TRIES = 100
+READS = frozenset({"Fetch", "ListOffsets"})
 
 _pause = threading.Event()
 _KEYS = {api.name: api.key for api in APIS.values()}
@@ -44,7 +46,12 @@ class _Over(Exception):
 class Replay:
     """One case on one broker."""
 
-    def __init__(self, address: Address, recorded: Recorded) -> None:
+    def __init__(
+        self, address: Address, recorded: Recorded, *, before_reading: Callable[[], None] | None = None
+    ) -> None:
+        """`before_reading` is called before the first request that reads behind one that writes."""
+        self._before_reading = before_reading
+        self._wrote = False
         self._address = address
         self._recorded = recorded
         self._case = f"{recorded.topic}/{recorded.name}"
@@ -103,6 +110,11 @@ class Replay:
                 raise AssertionError(f"{self._case}: {event}")
 
     def _send(self, line: _Line, event: Event) -> None:
+        if event.api == "Produce":
+            self._wrote = True
+        elif event.api in READS and self._wrote and self._before_reading is not None:
+            self._wrote = False
+            self._before_reading()
         key = _KEYS.get(event.api)
         if isinstance(event.content, str):
             body = bytes_of(event.content)
