@@ -256,6 +256,12 @@ async def room():
             "log.retention.ms must be unlimited (-1) or, greater than or equal to 1",
         ),
         (
+            (BROKER, ""),
+            [("log.roll.ms", SET, "0")],
+            "INVALID_REQUEST",
+            "Invalid value 0 for configuration log.roll.ms: Value must be at least 1",
+        ),
+        (
             (BROKER, "1"),
             [("log.flush.interval.messages", APPEND, "5")],
             "INVALID_CONFIG",

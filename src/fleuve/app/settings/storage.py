@@ -240,6 +240,7 @@ SETTINGS: tuple[Setting, ...] = (
         None,
         "Time after which a segment is closed even if it isn't full.",
         _SEGMENTS,
+        check=AtLeast(1),
         mode=CLUSTER_WIDE,
         synonyms=(
             "log.roll.ms",
