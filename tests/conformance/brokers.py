@@ -5,6 +5,11 @@ from __future__ import annotations
 SETTINGS = {
     "num.partitions": "1",
     "offsets.topic.num.partitions": "1",
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
     "transaction.state.log.num.partitions": "1",
     "log.retention.ms": "-1",
     "group.initial.rebalance.delay.ms": "0",

@@ -94,6 +94,16 @@ MINE = {
 """Lists of all there is, and the field that says whose an element is."""
 
 
+PLACES = frozenset(
+    {
+        "advertised.listeners", "controller.listener.names", "controller.quorum.voters",
+        "listener.security.protocol.map", "listeners", "log.dir", "log.dirs", "node.id", "process.roles",
+    }
+)  # fmt: skip
+"""Settings of a broker that say where and what it is: of them only names and types are compared."""
+PLACE_FIELDS = frozenset({"value", "config_source", "synonyms"})
+
+
 class Symbols:
     """Names for ids: of one case, on one broker."""
 
@@ -167,6 +177,10 @@ def ordered(api: str, answer: Json, prefix: str, symbols: Symbols) -> Json:
 
     def walked(value: Json, path: str) -> Json:
         if isinstance(value, dict):
+            if path == "results[].configs[]" and value.get("name") in PLACES:
+                value = {
+                    name: field for name, field in value.items() if name not in {"value", "config_source", "synonyms"}
+                }
             fields = {name: walked(field, _joined(path, name)) for name, field in value.items()}
             # An empty list has been left out where it was empty before others' elements were taken out of it.
             mine = {name for api_name, name in MINE if api_name == api}

@@ -285,6 +285,12 @@ SABOTAGES = [
         "if not wanted.issubset(TYPES):",
         "if wanted and wanted.isdisjoint(TYPES):",
     ),
+    Sabotage(
+        "broker_configs: what is fixed at start may be set",
+        "fleuve.engine.topics.config_changes",
+        "row.update_mode is UpdateMode.READ_ONLY or row.fixed_at_start",
+        "row.fixed_at_start",
+    ),
 ]
 
 
