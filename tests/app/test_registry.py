@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fleuve.app.registry import ROOMS, registry
-from fleuve.base.setting import Scope, Status, UpdateMode, canonical, parse
+from fleuve.base.setting import InvalidConfig, Scope, Status, UpdateMode, ValueType, canonical, parse
 from fleuve.engine.topics.configs import DEFAULTS, HONOURED, TopicConfigs
 from fleuve.engine.topics.resolution import ConfigSource, Resolver
 
@@ -157,3 +157,33 @@ def test_every_honoured_setting_is_read_by_somebody():
         and not any(f'"{row.name}"' in text for text in texts)
     ]
     assert unread == []
+
+
+SAMPLES = {
+    ValueType.INT: ["-10", "-2", "-1", "0", "1", "2147483647"],
+    ValueType.LONG: ["-9223372036854775808", "-10", "-2", "-1", "0", "1", "9223372036854775807"],
+    ValueType.DOUBLE: ["-0.1", "0", "1", "1.5"],
+    ValueType.BOOLEAN: ["true", "false"],
+    ValueType.STRING: ["", "none", "producer", "CreateTime"],
+    ValueType.LIST: ["", "none", "delete", "compact,delete"],
+}
+
+
+def defaults_of_topics():
+    table = registry()
+    for row in table.of(Scope.TOPIC):
+        for name in row.synonyms:
+            synonym = table.find(Scope.BROKER, name)
+            for text in SAMPLES[synonym.type]:
+                yield pytest.param(row, synonym, text, id=f"{name}={text}")
+
+
+@pytest.mark.parametrize(("row", "synonym", "text"), list(defaults_of_topics()))
+def test_what_a_broker_may_have_as_default_a_topic_may_have(row, synonym, text):
+    try:
+        parse(synonym, text)
+    except InvalidConfig:
+        return
+    inherited = Resolver(registry(), {synonym.name: text}).inherited_text(row)
+    assert inherited is not None
+    parse(row, inherited)

@@ -228,6 +228,7 @@ SETTINGS: tuple[Setting, ...] = (
         None,
         "Random delay of closing a segment, so that not all close at once.",
         _SEGMENTS,
+        check=AtLeast(0),
         mode=CLUSTER_WIDE,
         synonyms=(
             "log.roll.jitter.ms",
