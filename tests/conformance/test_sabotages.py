@@ -291,6 +291,12 @@ SABOTAGES = [
         "row.update_mode is UpdateMode.READ_ONLY or row.fixed_at_start",
         "row.fixed_at_start",
     ),
+    Sabotage(
+        "group_waiting: a rebalance does not wait for members that were announced",
+        GROUPS + "state",
+        "return self.join_waiters == len(self.members) and not self.pending",
+        "return self.join_waiters == len(self.members)",
+    ),
 ]
 
 

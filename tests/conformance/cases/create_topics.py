@@ -93,6 +93,7 @@ def names_of_topics(kafka: Kafka) -> None:
     offsets_topic(a)
     names = [
         "", ".", "..", "a b", "a/b", "ü", "a\n", "a,b", "a:b", "*", "x" * 250, "__consumer_offsets",
+        "__cluster_metadata",
     ]  # fmt: skip
     for version in versions(create_topics):
         for name in names:

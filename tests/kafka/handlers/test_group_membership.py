@@ -22,13 +22,13 @@ async def apis():
         yield apis
 
 
-def join_request(member_id="", *, protocols=("range",), **fields):
+def join_request(member_id="", **fields):
     values: dict[str, Any] = {
         "group_id": "g",
         "session_timeout_ms": 10_000,
         "rebalance_timeout_ms": 10_000,
         "protocol_type": "consumer",
-        "protocols": [JoinGroupRequestProtocol(name=name, metadata=subscription("t")) for name in protocols],
+        "protocols": [JoinGroupRequestProtocol(name="range", metadata=subscription("t"))],
     }
     return JoinGroupRequest(member_id=member_id, **values | fields)
 
@@ -66,6 +66,12 @@ async def test_the_answer_that_asks_to_come_again(apis):
     assert answer.member_id.startswith("client-")
     assert (answer.generation_id, answer.leader, answer.members) == (-1, "", [])
     assert answer.protocol_name is None
+
+
+@pytest.mark.parametrize("metadata", [b"", subscription("t")[:7], b"\x00\x00\x7f\xff\xff\xff", b"\xff" * 64])
+async def test_a_consumer_whose_subscription_cannot_be_read_may_join(apis, metadata):
+    joined = await one_member(apis, protocols=[JoinGroupRequestProtocol(name="range", metadata=metadata)])
+    assert joined.error_code == ErrorCode.NONE
 
 
 @pytest.mark.parametrize("version", range(10))

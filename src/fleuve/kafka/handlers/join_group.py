@@ -20,9 +20,10 @@ Versions:
 * v9: skip_assignment tells a static leader that came back that the assignment stands (KIP-814)
 
 Differs from Apache Kafka: a client that goes away while it waits is noticed at once: a member that did not know its id
-yet is taken out, another one has its session timeout to come back. An announced id that comes with an instance id is
-UNKNOWN_MEMBER_ID (Kafka: UNKNOWN_SERVER_ERROR). Metadata is never read for an answer: a consumer's that is no
-subscription is taken (Kafka: never answered, if it is cut off). No quota, so throttle time is always 0.
+yet is taken out, another one has its session timeout to come back. A request that waits is answered
+REBALANCE_IN_PROGRESS when its member asks again on another connection (Kafka: never answered). An announced id that
+comes with an instance id is UNKNOWN_MEMBER_ID (Kafka: UNKNOWN_SERVER_ERROR). A consumer's metadata may be anything
+(Kafka: never answered where a subscription is cut off). No quota, so throttle time is always 0.
 """
 
 from __future__ import annotations

@@ -13,8 +13,9 @@ Versions:
 * v5: protocol type and name, which must be there and be the group's
 
 Differs from Apache Kafka: a consumer that the leader forgot gets an assignment of no partitions in the consumer
-protocol's format, where Kafka sends no bytes at all, which some clients cannot read. No quota, so throttle time is
-always 0.
+protocol's format, where Kafka sends no bytes at all, which some clients cannot read. A request that waits is answered
+REBALANCE_IN_PROGRESS when its member asks again on another connection (Kafka: never answered). No quota, so throttle
+time is always 0.
 """
 
 from __future__ import annotations
