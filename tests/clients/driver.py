@@ -108,7 +108,7 @@ class Driver(Client, Protocol):
         ...
 
     def idempotent(self) -> Mapping[str, Any]:
-        """Return the settings that make a producer idempotent."""
+        """Return the settings that make a producer idempotent, and patient while a broker starts again."""
         ...
 
     def consumer(self, topic: str, *, group: str | None = None, settings: Mapping[str, Any] | None = None) -> Consumer:

@@ -45,8 +45,9 @@ the last answer, the newest last.
 A record to send is `[partition, key, value, [[name, value], …], timestamp_ms]`, a delivered one
 `[partition, offset, key, value, [[name, value], …], timestamp_ms]`; keys and values are base64 or null.
 
-`settings` are few, and everything else is as the client has it by default. A producer's: `idempotent` (true),
-`auto_create` (true: sending brings the topic into being). A consumer's: `automatic` (true: it commits by itself;
+`settings` are few, and everything else is as the client has it by default. A producer's: `idempotent` (true,
+and as many retries as it takes a broker to start again, a minute of them), `auto_create` (true: sending brings the
+topic into being). A consumer's: `automatic` (true: it commits by itself;
 otherwise it does not), `instance` (the name of a static member), `assignor` (`range`, `sticky`, `cooperative-sticky`…).
 """
 

@@ -31,6 +31,7 @@ from clients.shortcomings import (
     LATE_TIMES,
     NULL_HEADER_VALUES,
     READING_ALONE,
+    RETRIES,
     STATIC_MEMBERS,
 )
 from clients.waiting import wait_until
@@ -250,6 +251,7 @@ class ClientScenarios:
         with Crashes(own_broker) as crashes:
             offsets = driver.produce(topic, crashes.among(written, every=1_000, at=500), settings=driver.idempotent())
 
+        telling.lacking(driver, RETRIES)
         if telling.lacking(driver, IDEMPOTENCE):
             delivered = read_all(driver, topic, [0], offsets[-1] + 1)
             assert [delivered[offset].written for offset in offsets] == written

@@ -35,7 +35,8 @@ const STALE = new Set(['ILLEGAL_GENERATION', 'REBALANCE_IN_PROGRESS', 'UNKNOWN_M
 
 class Client {
   constructor(bootstrap) {
-    this.kafka = new Kafka({ brokers: [bootstrap], logLevel: logLevel.WARN })
+    this.options = { brokers: [bootstrap], logLevel: logLevel.WARN }
+    this.kafka = new Kafka(this.options)
   }
 
   hello() {
@@ -47,6 +48,7 @@ class Client {
         compressions: 'by itself it has gzip; its plug-in `kafkajs-snappy`, `lz4-napi` and Node.js do the others',
         'reading without a group': 'it reads in a group only; the scenarios give it one of its own',
         'null header values': 'its producer fails on them',
+        retries: 'its 5 to connect may be over before a broker has started again; the scenario sets more',
         'static members': 'it does not send `group.instance.id`',
         'times after the last record': 'it answers the end of the partition'
       }
@@ -68,7 +70,9 @@ class Client {
   }
 
   async producer(topic, codec, settings) {
-    const producer = this.kafka.producer({ idempotent: settings.idempotent })
+    const producer = settings.idempotent
+      ? new Kafka({ ...this.options, retry: { retries: 60, maxRetryTime: 1_000 } }).producer({ idempotent: true })
+      : this.kafka.producer()
     await producer.connect()
     return new Producer(producer, topic, CODECS[codec])
   }

@@ -20,6 +20,7 @@ class Client {
       version: versionOf('@platformatic/kafka'),
       codecs: ['none', 'gzip', 'snappy', 'lz4', 'zstd'],
       lacks: {
+        retries: 'its 3 are over before a broker has started again; the scenario sets more',
         'reading without a group': 'it reads in a group only; the scenarios give it one of its own',
         'static members': 'it sends `group.instance.id`, but leaves the group when it closes'
       }
@@ -40,6 +41,7 @@ class Client {
     const options = { ...this.common, compression: codec }
     if (idempotent) {
       options.idempotent = true
+      options.retries = 60
     }
     if (autocreateTopics) {
       options.autocreateTopics = true

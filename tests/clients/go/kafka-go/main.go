@@ -38,6 +38,7 @@ func (c *client) Hello() remote.Hello {
 		Codecs:  []string{"none", "gzip", "snappy", "lz4", "zstd"},
 		Lacks: map[string]string{
 			"idempotence":      "its writer has no producer id: what it sends again may be there twice",
+			"retries":          "its 10 may be over before a broker has started again; the scenario sets more",
 			"static members":   "its reader does not send `group.instance.id`",
 			"empty values":     "it delivers them as null, in headers too",
 			"acknowledgements": "its writer asks for none by default; the scenarios set `RequireAll`",
@@ -83,6 +84,10 @@ func (c *client) Producer(topic, codec string, settings remote.Settings) (remote
 		AllowAutoTopicCreation: settings.AutoCreate,
 		Async:                  true,
 		Completion:             p.done,
+	}
+	if settings.Idempotent {
+		// It has retries alone: for a minute.
+		p.writer.MaxAttempts = 60
 	}
 	return p, nil
 }

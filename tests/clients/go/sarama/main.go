@@ -30,7 +30,7 @@ func (c *client) Hello() remote.Hello {
 		Client:  "sarama",
 		Version: remote.Version("github.com/IBM/sarama"),
 		Codecs:  []string{"none", "gzip", "snappy", "lz4", "zstd"},
-		Lacks:   map[string]string{},
+		Lacks:   map[string]string{"retries": "its 3 are over before a broker has started again; the scenario sets more"},
 	}
 }
 
@@ -58,12 +58,12 @@ func (c *client) Producer(topic, codec string, settings remote.Settings) (remote
 	config.Producer.Partitioner = sarama.NewManualPartitioner
 	config.Producer.Return.Successes = true
 	if settings.Idempotent {
-		// What sarama asks of an idempotent producer, and patience for a broker that starts again.
+		// What sarama asks of an idempotent producer, and retries for a minute.
 		config.Producer.Idempotent = true
 		config.Producer.RequiredAcks = sarama.WaitForAll
 		config.Net.MaxOpenRequests = 1
-		config.Producer.Retry.Max = 100
-		config.Metadata.Retry.Max = 100
+		config.Producer.Retry.Max = 600
+		config.Metadata.Retry.Max = 240
 	}
 	connected, err := sarama.NewAsyncProducer(c.addresses, config)
 	if err != nil {
