@@ -25,7 +25,8 @@ HEAD = """\
 
 The same scenarios run with every client below, each at the version shown and with its default settings; only what a
 scenario is about is set. `make test` runs those in Python and kcat, `make compat` the others, and each run is compared
-with this page. With `FLEUVE_TEST_BOOTSTRAP` they run against another broker: they pass against Apache Kafka 4.3, too.
+with this page. With `FLEUVE_TEST_BOOTSTRAP` they run against another broker: they pass against Apache Kafka 4.3, too
+(those with crashes need a broker of their own, and do not run there).
 """
 
 MATRIX = """\
