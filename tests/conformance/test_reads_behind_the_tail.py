@@ -22,6 +22,8 @@ from support.broker_thread import BrokerThread
 from support.sabotages import Sabotage, each, sabotaged
 from support.wire_client import PRODUCE_VERSION, Client, produce_request
 
+pytestmark = pytest.mark.timeout(300)
+
 SLAB_BYTES = 1 << 16
 """Memory for newest records is given up in pieces, of a size that takes less writing here than it has elsewhere."""
 SETTINGS = {**FLEUVE_SETTINGS, "fleuve.tail.cache.bytes": "1048576", "fleuve.journal.file.bytes": "1048576"}

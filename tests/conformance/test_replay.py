@@ -15,6 +15,7 @@ from conformance.replay import Replay
 from support.broker_thread import BrokerThread
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("topic", topics())
 def test_fleuve_answers_as_kafka_does(topic, tmp_path, record_property):
     with BrokerThread(tmp_path, FLEUVE_SETTINGS) as broker:

@@ -11,6 +11,8 @@ from conformance.replay import Replay
 from support.broker_thread import BrokerThread
 from support.sabotages import Sabotage, each, sabotaged
 
+pytestmark = pytest.mark.timeout(300)
+
 HANDLERS = "fleuve.kafka.handlers."
 GROUPS = "fleuve.engine.groups."
 SABOTAGES = [
