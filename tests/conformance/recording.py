@@ -14,7 +14,7 @@
     a waits                         no answer is there yet
     a close                         the connection is closed
 
-`~.` is the beginning of the case's own names (`Recorded.prefix`).
+`~.` is the beginning of the case's own names (`Recorded.prefix`); `=7` stands for what was seven lines before.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 Json = Any
 
+REPEATED_CHARACTERS_MIN = 60
 RECORDINGS = Path(__file__).parent / "recordings"
 
 
@@ -40,13 +41,16 @@ class Event(NamedTuple):
     content: Json = None
     line: int = 0
 
-    def __str__(self) -> str:
-        text = f"{self.connection} {self.kind}"
-        if self.api:
-            text += f" {self.api} {self.version}"
-        if self.kind in {"open", ">", ">>", "!", "?", "<"}:
-            text += " " + json.dumps(self.content, separators=(",", ":"))
-        return text
+    @property
+    def head(self) -> str:
+        """What stands before the content."""
+        return f"{self.connection} {self.kind}" + (f" {self.api} {self.version}" if self.api else "")
+
+    @property
+    def text(self) -> str | None:
+        """The content as it is written; None where there is none."""
+        has_content = self.kind in {"open", ">", ">>", "!", "?", "<"}
+        return json.dumps(self.content, separators=(",", ":")) if has_content else None
 
 
 @dataclass(slots=True)
@@ -65,8 +69,18 @@ class Recorded:
         return f"{self.topic}-{self.name}".replace("_", "-")
 
     def __str__(self) -> str:
-        events = "\n".join(map(str, self.events)).replace(f"{self.prefix}.", "~.")
-        return f"# {self.name}: {self.about}\n{events}\n"
+        lines = [f"# {self.name}: {self.about}"]
+        written: dict[str, int] = {}
+        for number, event in enumerate(self.events, 1):
+            text = event.text
+            if text is None:
+                lines.append(event.head)
+                continue
+            before = written.get(text)
+            written[text] = number
+            repeated = before is not None and len(text) >= REPEATED_CHARACTERS_MIN
+            lines.append(f"{event.head} {f'={number - before}' if repeated and before else text}")
+        return "\n".join(lines).replace(f"{self.prefix}.", "~.") + "\n"
 
 
 def text_of(cases: list[Recorded]) -> str:
@@ -82,13 +96,18 @@ def read(path: Path) -> list[Recorded]:
             name, _, about = line[2:].partition(": ")
             cases.append(Recorded(path.stem, name, about))
         elif line:
-            cases[-1].events.append(_parsed(line.replace("~.", f"{cases[-1].prefix}."), number))
+            case = cases[-1]
+            case.events.append(_parsed(line.replace("~.", f"{case.prefix}."), number, case.events))
     return cases
 
 
-def _parsed(line: str, number: int) -> Event:
+def _parsed(line: str, number: int, before: list[Event]) -> Event:
     connection, kind, *rest = line.split(" ", 2)
     if kind in {">", "!", "?"}:
-        api, version, content = rest[0].split(" ", 2)
-        return Event(connection, kind, api, int(version), json.loads(content), number)
-    return Event(connection, kind, content=json.loads(rest[0]) if rest else None, line=number)
+        api, version, text = rest[0].split(" ", 2)
+        return Event(connection, kind, api, int(version), _content(text, before), number)
+    return Event(connection, kind, content=_content(rest[0], before) if rest else None, line=number)
+
+
+def _content(text: str, before: list[Event]) -> Json:
+    return before[-int(text[1:])].content if text.startswith("=") else json.loads(text)

@@ -127,10 +127,13 @@ def test_a_declared_difference_must_occur_as_it_is_declared(declared, undeclared
 
 
 def test_a_recording_is_read_as_it_was_written(tmp_path):
-    text = '# a_case: What it is about.\na open "x"\na > Metadata 4 {"topics":[{"name":"~.t"}]}\na < {}\na closed\n'
+    asked = '{"topics":[{"name":"~.t"},{"name":"~.a-longer-name"},{"name":"~.another-longer-name"}]}'
+    lines = ["# a_case: What it is about.", 'a open "x"', f"a > Metadata 4 {asked}", "a < {}", "a > Metadata 5 =2"]
+    text = "\n".join([*lines, "a < {}", "a closed"]) + "\n"
     path = tmp_path / "a_topic.txt"
     path.write_text(text)
     (case,) = read(path)
     assert isinstance(case, Recorded)
-    assert case.events[1].content == {"topics": [{"name": "a-topic-a-case.t"}]}
+    assert case.events[1].content["topics"][0] == {"name": "a-topic-a-case.t"}
+    assert case.events[3].content == case.events[1].content
     assert str(case) == text
