@@ -173,7 +173,8 @@ def losses(device: Device, chance: random.Random, *, thorough: bool) -> Iterator
         return
     yield "everything but the last change survives, of that some sectors", KeepsUpTo(place - 1, torn_sectors=1)
     sector = chance.choice([512, 4096])
-    upto = chance.choice(unflushed)[0]
+    torn = [at for at, size in device.writes() if size > sector]
+    upto = chance.choice(torn) if torn and chance.random() < 0.5 else chance.choice(unflushed)[0]
     yield f"everything up to {upto} survives", KeepsUpTo(upto - 1, torn_sectors=chance.randrange(9), sector=sector)
     wal = [at for at, path in unflushed if _is_catalog(path)]
     if wal:

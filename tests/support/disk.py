@@ -164,6 +164,15 @@ class Device:
             found += [(place, paths.get(number, number)) for place, _ in file.pending]
         return sorted(found, key=lambda one: one[0])
 
+    def writes(self) -> list[tuple[int, int]]:
+        """Return the place and the size of each write that is not on the device."""
+        return [
+            (place, len(change.content))
+            for file in self.files.values()
+            for place, change in file.pending
+            if isinstance(change, Write)
+        ]
+
     def cut(self, loss: Loss) -> Tree:
         """Return what is there after a power cut."""
         names = dict(self.durable)

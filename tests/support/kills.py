@@ -15,14 +15,15 @@ from pathlib import Path
 
 from fleuve.base.errors import FleuveError
 from support import launch
+from support.administrators import CHANGED, ConfigChanger, RecordDeleter, TopicChanger
 from support.broker_process import BrokerFailed, BrokerProcess
 from support.ledger import Ledger, Partition
+from support.sabotages import Sabotage
 from support.traffic import (
     LibrdkafkaConsumer,
     LibrdkafkaProducer,
     RawCommitter,
     RawProducer,
-    TopicChanger,
     Worker,
     stop,
 )
@@ -31,7 +32,9 @@ from support.wire_client import Address, Client, RefusedError
 EVENTS = "events"
 """Read by a group while it is written."""
 ORDERS = "orders"
-TOPICS = {EVENTS: 3, ORDERS: 4}
+AGING = "aging"
+"""Whose records are deleted."""
+TOPICS = {EVENTS: 3, ORDERS: 4, AGING: 2}
 RECORDS_BETWEEN_KILLS_MAX = 3000
 START_S_MAX = 0.6
 """A kill during a start comes within that time."""
@@ -108,21 +111,21 @@ def kill_again_and_again(
     kills: int,
     seed: int,
     power: bool = False,
-    sabotage: str | None = None,
+    sabotage: Sabotage | None = None,
     real_clients: bool = True,
 ) -> Report:
     """Do so many kills, then let every client finish, crash the broker, start it again, and read everything.
 
-    With `power` each is a power cut; `sabotage` is one of `sabotage.py`.
+    With `power` each is a power cut; with `sabotage` the broker breaks a promise.
     """
     chance = random.Random(seed)
     ledger = Ledger()
-    changes = [*(["power-cut"] if power else []), *([sabotage] if sabotage else [])]
     make = UnpluggedBroker if power else CrashingBroker
-    broker = (
-        make(directory, settings=SETTINGS, command=launch.command(*changes), environment=launch.environment())
-        if changes
-        else make(directory, settings=SETTINGS)
+    broker = make(
+        directory,
+        settings=SETTINGS,
+        command=launch.command("power-cut" if power else None, sabotage=sabotage),
+        environment=launch.environment(),
     )
     broker.start()
     workers: list[Worker] = []
@@ -169,6 +172,8 @@ def _workers(ledger: Ledger, address: Address, seed: int, *, real_clients: bool)
         RawProducer("plain-2", ledger, address, seed=seed, partitions=orders),
         RawCommitter("committer", ledger, address, seed=seed, group="positions", partitions=orders),
         TopicChanger("changing", ledger, address, seed=seed),
+        ConfigChanger("configuring", ledger, address, seed=seed, topic=ORDERS),
+        RecordDeleter("deleting", ledger, address, seed=seed, partitions=[(AGING, 0), (AGING, 1)]),
     ]
     if real_clients:
         workers += [
@@ -196,7 +201,10 @@ def _look_at_everything(broker: BrokerProcess, ledger: Ledger) -> None:
         changed = {name: 2 for name, there in ledger.topics.items() if there and name in found}
         for topic, count in {**TOPICS, **changed}.items():
             for index in range(count):
-                ledger.findings += ledger.check_log((topic, index), list(client.read(topic, index)))
+                start = client.start_offset(topic, index)
+                stored = list(client.read(topic, index, start))
+                ledger.findings += ledger.check_log((topic, index), stored, start=start)
+        ledger.findings += ledger.check_config(ORDERS, CHANGED, int(client.config(ORDERS, CHANGED) or 0))
         for group, topic in (("positions", ORDERS), ("readers", EVENTS)):
             committed = client.committed(group, topic, range(TOPICS[topic]))
             ledger.findings += ledger.check_commits(group, topic, committed)

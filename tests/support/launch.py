@@ -1,8 +1,7 @@
 """Starts the broker with something changed under it: a disk whose power can be cut or that fails on demand, or a
 promise that is broken on purpose. Runs in the broker's process; tests use `command`, and `environment` beside it.
 
-What is changed is named on the command line; the names are the functions in `DISKS` and, in `sabotage.py`, the
-sabotages. The rest of the command line is the `fleuve` command's.
+The disks are those in `DISKS`. The rest of the command line is the `fleuve` command's.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from fleuve.cli.main import main as fleuve
 from support.disk import Disk, KeepsUpTo, Loss, Shuffled
 from support.disk_sqlite import watch
 from support.faulty_files import CHANGES, PowerCutFiles
+from support.sabotages import Sabotage, apply
 
 CUT = "SIGUSR1"
 """The signal that cuts the power. The process ends with EXIT_CUT."""
@@ -30,9 +30,11 @@ EXIT_CUT = 75
 TESTS = Path(__file__).parents[1]
 
 
-def command(*changes: str) -> tuple[str, ...]:
-    """Return the command with which `BrokerProcess` runs a broker with these changes."""
-    return (sys.executable, "-c", f"import sys; from support.launch import main; sys.exit(main({changes!r}))")
+def command(disk: str | None = None, *, sabotage: Sabotage | None = None) -> tuple[str, ...]:
+    """Return the command with which `BrokerProcess` runs a broker on such a disk, or with a line changed."""
+    change = None if sabotage is None else (sabotage.promise, sabotage.module, sabotage.old, sabotage.new)
+    program = f"import sys; from support.launch import main; sys.exit(main({disk!r}, {change!r}))"
+    return (sys.executable, "-c", program)
 
 
 def environment() -> dict[str, str]:
@@ -40,13 +42,12 @@ def environment() -> dict[str, str]:
     return {"PYTHONPATH": str(TESTS)}
 
 
-def main(changes: tuple[str, ...]) -> int:
-    """Change what `changes` say and run `fleuve`."""
-    from support.sabotage import SABOTAGES
-
-    for name in changes:
-        change = DISKS.get(name) or SABOTAGES[name]
-        change()
+def main(disk: str | None, change: tuple[str, str, str, str] | None) -> int:
+    """Change what `command` wrote down and run `fleuve`."""
+    if disk is not None:
+        DISKS[disk]()
+    if change is not None:
+        apply(Sabotage(*change))
     return fleuve()
 
 

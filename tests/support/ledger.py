@@ -32,6 +32,12 @@ class Ledger:
     """The offset whose commit was acknowledged last, for each group and partition."""
     topics: dict[str, bool] = field(default_factory=dict)
     """Topics whose creation (True) or deletion (False) was acknowledged last. Being changed: not in here."""
+    deleted: dict[Partition, int] = field(default_factory=dict)
+    """The log start that was acknowledged last."""
+    deleting: dict[Partition, int] = field(default_factory=dict)
+    """The highest log start that was asked for."""
+    configs: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    """By topic and name: the value whose setting was acknowledged last, and those that were asked for since."""
     findings: list[str] = field(default_factory=list)
     """What a client saw that must not be."""
 
@@ -56,6 +62,11 @@ class Ledger:
             if self.read[partition].setdefault(offset, value) != value:
                 self.find(f"{partition} offset {offset} was read as {self.read[partition][offset]!r} and {value!r}")
 
+    def end_of(self, partition: Partition) -> int:
+        """Return the offset behind the last one that was acknowledged."""
+        with self._changed:
+            return max(self.acknowledged[partition], default=-1) + 1
+
     def find(self, finding: str) -> None:
         """Note something that must not be."""
         self.findings.append(finding)
@@ -68,26 +79,31 @@ class Ledger:
 
     # ------------------------------------------------------------ checks
 
-    def check_log(self, partition: Partition, stored: Sequence[tuple[int, bytes]]) -> list[str]:
-        """Compare a partition, read from its beginning, with what was said about it."""
+    def check_log(self, partition: Partition, stored: Sequence[tuple[int, bytes]], *, start: int = 0) -> list[str]:
+        """Compare a partition, read from its log start, with what was said about it."""
         findings = []
+        told, asked = self.deleted.get(partition, 0), self.deleting.get(partition, 0)
+        if not told <= start <= asked:
+            findings.append(f"{partition} begins at {start}; deleted were records below {told}, at most below {asked}")
         offsets = [offset for offset, _ in stored]
-        if offsets != list(range(len(offsets))):
-            hole = next(index for index, offset in enumerate(offsets) if offset != index)
-            findings.append(f"{partition}: offset {offsets[hole]} follows {hole - 1}")
+        if offsets != list(range(start, start + len(offsets))):
+            hole = next(index for index, offset in enumerate(offsets, start) if offset != index)
+            findings.append(f"{partition}: offset {offsets[hole - start]} follows {hole - 1}")
         by_offset = dict(stored)
         for what, promised in (("acknowledged", self.acknowledged), ("read", self.read)):
             for offset, value in promised.get(partition, {}).items():
-                if by_offset.get(offset) != value:
+                if offset >= start and by_offset.get(offset) != value:
                     findings.append(f"{partition} offset {offset}: {what} as {value!r}, is {by_offset.get(offset)!r}")
-        findings += self._check_order(partition, stored)
+        findings += self._check_order(partition, stored, begins=start == 0)
         return findings[:FINDINGS_MAX]
 
-    def _check_order(self, partition: Partition, stored: Sequence[tuple[int, bytes]]) -> list[str]:
+    def _check_order(self, partition: Partition, stored: Sequence[tuple[int, bytes]], *, begins: bool) -> list[str]:
         findings = []
-        last: dict[str, int] = defaultdict(lambda: -1)
+        last: dict[str, int] = {}
         for offset, value in stored:
             producer, number = origin(value)
+            # Of a log whose beginning is deleted nobody knows what was before.
+            last.setdefault(producer, -1 if begins else number - 1)
             place = f"{partition} offset {offset}: {producer} number {number}"
             if number >= self.sent[producer, partition]:
                 findings.append(f"{place} was never sent")
@@ -105,6 +121,11 @@ class Ledger:
             for (name, partition), offset in self.commits.items()
             if name == group and partition[0] == topic and found.get(partition[1], -1) < offset
         ]
+
+    def check_config(self, topic: str, name: str, found: int) -> list[str]:
+        """Compare a config with the values that it may have."""
+        possible = self.configs.get((topic, name))
+        return [] if possible is None or found in possible else [f"{name} of {topic} is {found}, not one of {possible}"]
 
     def check_topics(self, found: Mapping[str, int]) -> list[str]:
         """Compare the topics with those whose creation or deletion was acknowledged."""

@@ -177,32 +177,6 @@ class RawCommitter(Worker):
                 self.rest()
 
 
-class TopicChanger(Worker):
-    """Creates topics, produces into them, and deletes some."""
-
-    def __init__(self, name: str, ledger: Ledger, address: Address, *, seed: int) -> None:
-        super().__init__(name, ledger, address, seed=seed)
-        self.number = 0
-
-    def session(self) -> None:
-        with Client(self.address, client_id=self.name) as client:
-            while not self.finished():
-                self.number += 1
-                topic = f"{self.name}-{self.number}"
-                client.create_topic(topic, 2)
-                self.ledger.topics[topic] = True
-                value = value_of(self.name, 0)
-                self.ledger.sent[self.name, (topic, 1)] = 1
-                batch = build_batch([Record(0, 0, None, value)], base_timestamp=NOW_MS)
-                self.ledger.acknowledge((topic, 1), client.produce(topic, 1, batch), [value])
-                if self.chance.random() < 0.6:
-                    del self.ledger.topics[topic]
-                    self.ledger.acknowledged.pop((topic, 1))
-                    client.delete_topic(topic)
-                    self.ledger.topics[topic] = False
-                self.rest()
-
-
 class LibrdkafkaProducer(Worker):
     """Confluent's client, idempotent, which comes back by itself."""
 

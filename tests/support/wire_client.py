@@ -15,8 +15,11 @@ from fleuve.records.record import decode
 from fleuve.wire.errors import ErrorCode
 from fleuve.wire.generated import (
     create_topics,
+    delete_records,
     delete_topics,
+    describe_configs,
     fetch,
+    incremental_alter_configs,
     init_producer_id,
     list_offsets,
     metadata,
@@ -35,6 +38,8 @@ PRODUCE_VERSION = 9
 FETCH_VERSION = 12
 """The newest with topic names."""
 RECORD_BYTES_MAX = 1 << 26
+_TOPIC = 2
+"""A kind of resource that has configs."""
 LATEST, EARLIEST = -1, -2
 
 Address = tuple[str, int]
@@ -181,6 +186,37 @@ class Client:
         answer = response.topics[0].partitions[0]
         _raise_if_refused(answer.error_code)
         return int(answer.offset)
+
+    def delete_records(self, topic: str, partition: int, offset: int) -> int:
+        """Delete the records below an offset; return the log start. Raises RefusedError."""
+        wanted = delete_records.DeleteRecordsTopic(
+            name=topic, partitions=[delete_records.DeleteRecordsPartition(partition_index=partition, offset=offset)]
+        )
+        request = delete_records.DeleteRecordsRequest(topics=[wanted], timeout_ms=30_000)
+        answer = self.call(delete_records, request, 2).topics[0].partitions[0]
+        _raise_if_refused(answer.error_code)
+        return int(answer.low_watermark)
+
+    def configure(self, topic: str, name: str, value: str) -> None:
+        """Set a config of a topic. Raises RefusedError."""
+        wanted = incremental_alter_configs.AlterConfigsResource(
+            resource_type=_TOPIC,
+            resource_name=topic,
+            configs=[incremental_alter_configs.AlterableConfig(name=name, config_operation=0, value=value)],
+        )
+        request = incremental_alter_configs.IncrementalAlterConfigsRequest(resources=[wanted])
+        answer = self.call(incremental_alter_configs, request, 1).responses[0]
+        _raise_if_refused(answer.error_code, answer.error_message)
+
+    def config(self, topic: str, name: str) -> str | None:
+        """Return a config of a topic. Raises RefusedError."""
+        wanted = describe_configs.DescribeConfigsResource(
+            resource_type=_TOPIC, resource_name=topic, configuration_keys=[name]
+        )
+        answer = self.call(describe_configs, describe_configs.DescribeConfigsRequest(resources=[wanted]), 4).results[0]
+        _raise_if_refused(answer.error_code, answer.error_message)
+        found: str | None = answer.configs[0].value
+        return found
 
     def fetch(
         self, topic: str, partition: int, offset: int, *, max_bytes: int = 8 << 20
