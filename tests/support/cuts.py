@@ -20,7 +20,7 @@ from pathlib import Path
 from fleuve.base.clock import ManualClock
 from fleuve.base.errors import FleuveError
 from support.batches import NOW_MS
-from support.disk import Change, Device, Flush, KeepsOnly, KeepsUpTo, Loss, Shuffled, Write, write_tree
+from support.disk import SECTORS, Change, Device, Flush, KeepsOnly, KeepsUpTo, Loss, Shuffled, Write, write_tree
 from support.lives import Life, living
 from support.told import Partition, Producer, Told
 
@@ -55,11 +55,14 @@ class Lived:
 
     def telling(self) -> list[int]:
         """Return the places just behind what is no frame of the -wal: most changes are, and they are much alike."""
-        return [
-            place
-            for place, change in enumerate(self.history, self.before.count + 1)
-            if not isinstance(change, Write) or len(change.content) not in FRAME_BYTES
-        ]
+        places = []
+        for place, change in enumerate(self.history, self.before.count + 1):
+            if not isinstance(change, Write):
+                places.append(place)
+            elif len(change.content) not in FRAME_BYTES:
+                # What can be torn is cut oftener.
+                places += [place] * (6 if len(change.content) > SECTORS[0] else 2)
+        return places
 
     def devices(self, places: Iterable[int]) -> Iterator[Device]:
         """Yield the disk as it was at each of these places, which ascend; it is one and the same device."""
@@ -173,8 +176,11 @@ def losses(device: Device, chance: random.Random, *, thorough: bool) -> Iterator
         return
     yield "everything but the last change survives, of that some sectors", KeepsUpTo(place - 1, torn_sectors=1)
     sector = chance.choice([512, 4096])
-    torn = [at for at, size in device.writes() if size > sector]
-    upto = chance.choice(torn) if torn and chance.random() < 0.5 else chance.choice(unflushed)[0]
+    if torn := [(at, size) for at, size in device.writes() if size > SECTORS[0]]:
+        at, size = torn[-1]
+        loss = KeepsUpTo(at - 1, torn_sectors=chance.randrange(1, -(-size // SECTORS[0])))
+        yield f"the write at {at} is torn, everything before it survives", loss
+    upto = chance.choice(unflushed)[0]
     yield f"everything up to {upto} survives", KeepsUpTo(upto - 1, torn_sectors=chance.randrange(9), sector=sector)
     wal = [at for at, path in unflushed if _is_catalog(path)]
     if wal:
@@ -228,7 +234,7 @@ class Cutter:
             following = device.count - lived.before.count
             thorough = following < len(lived.history) and isinstance(lived.history[following], Flush)
             for how, loss in losses(device, self._chance, thorough=thorough):
-                await self._cut(lived, device, how, loss, again=self._chance.random() < AGAIN)
+                await self._cut(lived, device, how, loss, again=self._goes_on(loss))
 
     async def cut_somewhere(self, lived: Lived, cuts: int) -> None:
         """Cut a life so many times, spread over it."""
@@ -237,16 +243,20 @@ class Cutter:
         places += [self._chance.randrange(lived.before.count, lived.end + 1) for _ in range(cuts - cuts // 2)]
         for device in lived.devices(sorted(places)):
             how, loss = self._chance.choice(list(losses(device, self._chance, thorough=False)))
-            await self._cut(lived, device, how, loss, again=self._chance.random() < AGAIN)
+            await self._cut(lived, device, how, loss, again=self._goes_on(loss))
             if self.report.findings:
                 return
+
+    def _goes_on(self, loss: Loss | None) -> bool:
+        """Say whether to cut the next life, too: most of all if not everything is on the device that it starts on."""
+        return self._chance.random() < (AGAIN if loss else 6 * AGAIN)
 
     async def _cut(
         self, lived: Lived, device: Device, how: str, loss: Loss | None, *, again: bool, depth: int = 0
     ) -> None:
         """Let a broker recover from a cut, and look at it; with `again`, cut that life, too."""
         place = device.count
-        tree = device.cut(loss or KeepsUpTo(place))
+        tree = device.cut(loss) if loss else device.shown()
         told = lived.told.until(place, killed=loss is None)
         image = hash((tuple(tree.items()), len(told.batches), len(told.settings), len(told.seen), depth, loss is None))
         if image in self._done:

@@ -77,6 +77,8 @@ Tree = dict[Path, bytes | None]
 @dataclass
 class _File:
     durable: bytearray = field(default_factory=bytearray)
+    shown: bytearray = field(default_factory=bytearray)
+    """As the system shows it to whoever reads."""
     pending: list[tuple[int, Write | Resize]] = field(default_factory=list)
     """What no flush has covered, with its place among all changes."""
 
@@ -101,7 +103,9 @@ class Device:
     def copy(self) -> Device:
         """Return another device in the same state."""
         made = Device({})
-        made.files = {number: _File(bytearray(file.durable), list(file.pending)) for number, file in self.files.items()}
+        made.files = {
+            number: _File(file.durable[:], file.shown[:], list(file.pending)) for number, file in self.files.items()
+        }
         made.durable, made.names, made.pending = dict(self.durable), dict(self.names), list(self.pending)
         made.count = self.count
         made._numbers = itertools.count(max(self.files, default=0) + 1)
@@ -110,7 +114,8 @@ class Device:
     def new_file(self, content: bytearray | None = None) -> int:
         """Make a file without a name; return its number."""
         number = next(self._numbers)
-        self.files[number] = _File(bytearray() if content is None else content)
+        content = bytearray() if content is None else content
+        self.files[number] = _File(content, content[:])
         return number
 
     def apply(self, change: Change) -> None:
@@ -119,7 +124,9 @@ class Device:
         match change:
             case Write() | Resize():
                 # A file whose making another device saw has no bytes here yet.
-                self.files.setdefault(change.file, _File()).pending.append((self.count, change))
+                file = self.files.setdefault(change.file, _File())
+                file.pending.append((self.count, change))
+                _change(file.shown, change)
             case Flush(number, everything):
                 self._flush(self.files.setdefault(number, _File()), everything=everything)
             case FlushFailed(number, survivors):
@@ -172,6 +179,13 @@ class Device:
             for place, change in file.pending
             if isinstance(change, Write)
         ]
+
+    def shown(self) -> Tree:
+        """Return what the system shows: what is there when a process is killed and the machine goes on."""
+        return {
+            path: None if number == DIRECTORY else bytes((self.files.get(number) or _File()).shown)
+            for path, number in self.names.items()
+        }
 
     def cut(self, loss: Loss) -> Tree:
         """Return what is there after a power cut."""

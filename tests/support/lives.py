@@ -136,7 +136,7 @@ class Life:
     async def new_producer(self) -> Producer:
         return Producer(await self.broker.rooms.producers.new_producer_id(), 0)
 
-    async def read(self, partition: Partition, *, note: bool = True) -> Log:
+    async def read(self, partition: Partition) -> Log:
         """Read a partition from its log start to its end, as a consumer does."""
         rooms, partition_id = self.broker.rooms, self._partition_id(partition)
         state = (await rooms.log.states([partition_id]))[partition_id]
@@ -161,8 +161,7 @@ class Life:
                         log.records[base_offset + record.offset_delta] = record.value or b""
             assert offset > before, f"{partition}: nothing at offset {offset} of {state.next_offset}"
         log.records = {offset: value for offset, value in log.records.items() if offset >= log.start}
-        if note:
-            self.told.seen += [Seen(partition, at, value, self.now) for at, value in log.records.items()]
+        self.told.seen += [Seen(partition, at, value, self.now) for at, value in log.records.items()]
         return log
 
     # ---------------------------------------------------------------- everything that is set
@@ -270,7 +269,7 @@ class Life:
             findings += told.check_setting(key, found, 0)
             for index in range(found):
                 partition = (str(key[1]), index)
-                log = await self.read(partition, note=finished)
+                log = await self.read(partition)
                 findings += told.check_log(partition, log, finished=finished)
                 findings += told.check_setting(("start", *partition), log.start, 0)
         for key in told.keys("config"):

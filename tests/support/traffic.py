@@ -35,6 +35,8 @@ BURST_MAX = 6
 IN_FLIGHT_MAX = 5
 """Batches of an idempotent producer without answer, in one partition, as Kafka's brokers remember five."""
 RECORDS_MAX = 20
+UNDELIVERED_MAX = 2000
+"""Messages of a client of its own that have no answer."""
 SIZES = (0, 0, 100, 100, 1000, 20_000)
 
 
@@ -189,12 +191,15 @@ class LibrdkafkaProducer(Worker):
     def session(self) -> None:
         from confluent_kafka import Producer
 
-        producer = Producer(
-            _librdkafka(self.address) | {"enable.idempotence": True, "linger.ms": 1, "message.timeout.ms": 300_000}
-        )
+        # No message may time out, however often its broker goes before it has answered; and batches are small, so that
+        # it can answer them on a slow machine, too.
+        patient = {"enable.idempotence": True, "linger.ms": 1, "message.timeout.ms": 0, "batch.size": 65_536}
+        producer = Producer(_librdkafka(self.address) | patient)
         while not self.stopping.is_set():
+            # Where the broker is away for long, what waits for it must not grow for ever.
+            room = UNDELIVERED_MAX - len(producer)
             partition = self.chance.choice(self.partitions)
-            for _ in range(self.chance.randint(1, 50)):
+            for _ in range(min(room, self.chance.randint(1, 50))):
                 number = self.ledger.sent[self.name, partition]
                 value = value_of(self.name, number, self.chance.choice(SIZES))
                 try:
@@ -202,7 +207,7 @@ class LibrdkafkaProducer(Worker):
                 except BufferError:
                     break
                 self.ledger.sent[self.name, partition] = number + 1
-            producer.poll(0.001 if len(producer) < 2000 else 0.05)
+            producer.poll(0.001 if room > 0 else 0.05)
         while producer.flush(0.5) and not self.giving_up.is_set():
             pass
 
