@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from clients import jvm
-from clients.remote import RemoteDriver
+from clients.remote import RemoteConsumer, RemoteDriver
 
 _BUILT = Path(__file__).parent.parent.parent / ".compat"
 _NODE = Path(__file__).parent / "node"
@@ -49,6 +51,20 @@ class JavaDriver(RemoteDriver):
 
     def __init__(self, bootstrap: str) -> None:
         super().__init__(jvm.command("JavaClient"), bootstrap)
+
+    def delete_topic(self, topic: str) -> None:
+        """Delete a topic, and return when the broker says that it is done."""
+        self._program.ask("client", "delete_topic", topic=topic)
+
+    def remove_static_member(self, group: str, instance: str) -> None:
+        """Remove a member from its group, as an administrator."""
+        self._program.ask("client", "remove_static_member", group=group, instance=instance)
+
+    def consumer_of(self, pattern: str, group: str, settings: Mapping[str, Any]) -> RemoteConsumer:
+        """Return a member of a group that reads all topics whose name matches."""
+        consumer = self.consumer("", group=group, settings=settings)
+        consumer.ask("subscribe_to_pattern", pattern=pattern)
+        return consumer
 
 
 class NodeDriver(RemoteDriver):

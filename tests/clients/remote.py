@@ -62,6 +62,7 @@ import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from clients.driver import TIMEOUT_S
@@ -181,6 +182,28 @@ def _in_portions(records: Iterable[Written]) -> Iterator[list[list[Any]]]:
         yield portion
 
 
+class RemoteProducer:
+    """A producer of a program."""
+
+    def __init__(self, program: Program, name: str, topic: str, codec: str, settings: Mapping[str, Any]) -> None:
+        self.ask = partial(program.ask, name)
+        self.ask("open_producer", topic=topic, codec=codec, settings=settings)
+
+    def send(self, records: Iterable[Written]) -> None:
+        """Hand records to the client, a portion at a time, which it sends when it likes."""
+        for portion in _in_portions(records):
+            self.ask("send", records=portion)
+
+    def flush(self) -> list[int]:
+        """Wait until all is acknowledged, and return the offsets."""
+        offsets: list[int] = self.ask("flush")["result"]
+        return offsets
+
+    def close(self) -> None:
+        """Disconnect."""
+        self.ask("close")
+
+
 class RemoteConsumer:
     """A consumer of a program."""
 
@@ -188,39 +211,40 @@ class RemoteConsumer:
         self.assignments: list[frozenset[int]] = []
         self._program = program
         self._name = name
-        self._ask("open_consumer", topic=topic, group=group, settings=settings)
+        self.ask("open_consumer", topic=topic, group=group, settings=settings)
 
-    def _ask(self, do: str, **arguments: Any) -> Any:
+    def ask(self, do: str, **arguments: Any) -> Any:
+        """Ask the consumer, and note what it holds now."""
         answer = self._program.ask(self._name, do, **arguments)
         self.assignments += [frozenset(each) for each in answer.get("assignments", ())]
         return answer.get("result")
 
     def subscribe(self) -> None:
-        self._ask("subscribe")
+        self.ask("subscribe")
 
     def assign(self, partitions: Sequence[int], *, offset: int | None = None) -> None:
-        self._ask("assign", partitions=list(partitions), offset=offset)
+        self.ask("assign", partitions=list(partitions), offset=offset)
 
     def poll(self, timeout_s: float = 0.2) -> list[Delivered]:
-        return [_delivered(each) for each in self._ask("poll", timeout_ms=int(timeout_s * 1000))]
+        return [_delivered(each) for each in self.ask("poll", timeout_ms=int(timeout_s * 1000))]
 
     def commit(self) -> bool:
-        found: bool = self._ask("commit")
+        found: bool = self.ask("commit")
         return found
 
     def committed(self, partition: int) -> int | None:
-        found: int | None = self._ask("committed", partition=partition)
+        found: int | None = self.ask("committed", partition=partition)
         return found
 
     def seek(self, partition: int, offset: int) -> None:
-        self._ask("seek", partition=partition, offset=offset)
+        self.ask("seek", partition=partition, offset=offset)
 
     def offset_for_time(self, partition: int, timestamp_ms: int) -> int | None:
-        found: int | None = self._ask("offset_for_time", partition=partition, timestamp_ms=timestamp_ms)
+        found: int | None = self.ask("offset_for_time", partition=partition, timestamp_ms=timestamp_ms)
         return found
 
     def close(self) -> None:
-        self._ask("close")
+        self.ask("close")
 
 
 class RemoteDriver:
@@ -248,15 +272,16 @@ class RemoteDriver:
     def produce(
         self, topic: str, records: Iterable[Written], *, codec: str = "none", settings: Mapping[str, Any] | None = None
     ) -> list[int]:
-        name = f"producer-{next(self._numbers)}"
-        self._program.ask(name, "open_producer", topic=topic, codec=codec, settings=settings or {})
+        producer = self.producer(topic, codec=codec, settings=settings)
         try:
-            for portion in _in_portions(records):
-                self._program.ask(name, "send", records=portion)
-            offsets: list[int] = self._program.ask(name, "flush")["result"]
+            producer.send(records)
+            return producer.flush()
         finally:
-            self._program.ask(name, "close")
-        return offsets
+            producer.close()
+
+    def producer(self, topic: str, *, codec: str = "none", settings: Mapping[str, Any] | None = None) -> RemoteProducer:
+        """Return a producer that is told to send and to flush, as often as one likes."""
+        return RemoteProducer(self._program, f"producer-{next(self._numbers)}", topic, codec, settings or {})
 
     def auto_create(self) -> Mapping[str, Any]:
         return {"auto_create": True}

@@ -53,7 +53,7 @@ class Group:
         """Let a member join and wait until all have their share."""
         name = f"member-{len(self.members)}"
         # Members hear of a rebalance when their hearts beat: by default every three seconds.
-        settings = {"heartbeat_ms": HEARTBEAT_MS, **settings}
+        settings = {"properties": {"heartbeat.interval.ms": HEARTBEAT_MS}, **settings}
         make = lambda: self._driver.consumer(self._topic, group=self._name, settings=settings)  # noqa: E731
         member = self._stack.enter_context(Member(name, self.tally, make))
         self.members.append(member)
@@ -215,7 +215,7 @@ def test_a_broker_is_restarted_under_load(own_broker, request, topic, group):
 def test_the_new_group_protocol_is_refused_with_what_to_do_instead(driver, topic, group, fleuve_only):
     driver.create_topic(topic, 1)
     driver.produce(topic, numbered(1, 1))
-    consumer = driver.consumer(topic, group=group, settings={"group_protocol": "consumer"})
+    consumer = driver.consumer(topic, group=group, settings={"properties": {"group.protocol": "consumer"}})
     try:
         consumer.subscribe()
         with pytest.raises(

@@ -22,8 +22,11 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.regex.Pattern;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.MemberToRemove;
 import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.RemoveMembersFromConsumerGroupOptions;
 import org.apache.kafka.clients.consumer.CommitFailedException;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
@@ -47,8 +50,8 @@ import org.apache.kafka.common.utils.AppInfoParser;
  * Apache Kafka's own client, told what to do in lines of JSON: see {@code clients/remote.py}.
  *
  * <p>A consumer's {@code assignments} have what it holds after partitions were taken from it, too, so that a test sees
- * which of them stayed. Its setting {@code assignor} may list several, by commas; {@code group_protocol} and
- * {@code heartbeat_ms} are its own.
+ * which of them stayed. Its setting {@code assignor} may list several, by commas. Consumers and producers take any
+ * {@code properties}, too, and the client deletes topics and removes static members from groups.
  */
 public final class JavaClient {
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -87,6 +90,10 @@ public final class JavaClient {
         return properties;
     }
 
+    private static void add(JsonNode settings, Properties properties) {
+        settings.path("properties").properties().forEach(each -> properties.put(each.getKey(), each.getValue().asText()));
+    }
+
     private record Client(String bootstrap) implements Addressee {
         @Override
         public JsonNode ask(String what, JsonNode request) throws Exception {
@@ -103,6 +110,19 @@ public final class JavaClient {
                         int partitions = request.get("partitions").asInt();
                         NewTopic topic = new NewTopic(request.get("topic").asText(), partitions, (short) 1);
                         of(admin.createTopics(List.of(topic)).all());
+                    }
+                    return null;
+                case "delete_topic":
+                    try (Admin admin = Admin.create(properties(bootstrap))) {
+                        of(admin.deleteTopics(List.of(request.get("topic").asText())).all());
+                    }
+                    return null;
+                case "remove_static_member":
+                    try (Admin admin = Admin.create(properties(bootstrap))) {
+                        MemberToRemove member = new MemberToRemove(request.get("instance").asText());
+                        RemoveMembersFromConsumerGroupOptions options =
+                            new RemoveMembersFromConsumerGroupOptions(List.of(member));
+                        of(admin.removeMembersFromConsumerGroup(request.get("group").asText(), options).all());
                     }
                     return null;
                 default:
@@ -122,6 +142,7 @@ public final class JavaClient {
             if (request.get("settings").has("idempotent")) {
                 properties.put(ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG, request.get("settings").get("idempotent").asBoolean());
             }
+            add(request.get("settings"), properties);
             producer = new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer());
             topic = request.get("topic").asText();
         }
@@ -140,6 +161,9 @@ public final class JavaClient {
                     }
                     sent.clear();
                     return offsets;
+                case "begin_transactions":
+                    producer.initTransactions();
+                    return null;
                 case "close":
                     producer.close();
                     return null;
@@ -175,17 +199,12 @@ public final class JavaClient {
             if (settings.has("instance")) {
                 properties.put(ConsumerConfig.GROUP_INSTANCE_ID_CONFIG, settings.get("instance").asText());
             }
-            if (settings.has("heartbeat_ms")) {
-                properties.put(ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG, settings.get("heartbeat_ms").asInt());
-            }
-            if (settings.has("group_protocol")) {
-                properties.put(ConsumerConfig.GROUP_PROTOCOL_CONFIG, settings.get("group_protocol").asText());
-            }
             if (settings.has("assignor")) {
                 List<String> names = List.of(settings.get("assignor").asText().split(","));
                 properties.put(
                     ConsumerConfig.PARTITION_ASSIGNMENT_STRATEGY_CONFIG, names.stream().map(ASSIGNORS::get).toList());
             }
+            add(settings, properties);
             consumer = new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer());
             topic = request.get("topic").asText();
         }
@@ -196,6 +215,9 @@ public final class JavaClient {
             switch (what) {
                 case "subscribe":
                     consumer.subscribe(List.of(topic), this);
+                    return null;
+                case "subscribe_to_pattern":
+                    consumer.subscribe(Pattern.compile(request.get("pattern").asText()), this);
                     return null;
                 case "assign":
                     assign(request);
