@@ -30,6 +30,7 @@ class Mismatch(NamedTuple):
     """Such as `topics[0].partitions[1].error_code`; empty if the two differ in whether there is an answer."""
     kafka: Json
     fleuve: Json
+    request: Json = None
 
 
 def summary(mismatches: list[Mismatch]) -> str:

@@ -5,6 +5,7 @@
     api = "Produce"
     fields = ["responses[*].partition_responses[*].error_code"]     # "" is the whole answer
     fleuve = 87                                             # any value if left out; "missing", "default", "closed", …
+    asked = "log.flush.interval.ms"                         # may be left out: a piece of the request's text
     page = "No records at all (null) are INVALID_RECORD (Kafka never answers)."
 
 `page` is a piece of docs/differences-from-kafka.md, which has the reason. A difference that none of its cases shows
@@ -13,6 +14,7 @@ any more is an error, as is one that no line on the page speaks of.
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from dataclasses import dataclass
@@ -35,6 +37,7 @@ class Difference:
     fields: list[str]
     page: str
     fleuve: Any = _ANY
+    asked: str = ""
 
     def covers(self, mismatch: Mismatch, case: str, field: str) -> bool:
         """Return whether this case and field of the declaration speak of the mismatch."""
@@ -43,6 +46,7 @@ class Difference:
             and self.api == mismatch.api
             and _matches(field, mismatch.field)
             and (self.fleuve is _ANY or self.fleuve == mismatch.fleuve)
+            and self.asked in json.dumps(mismatch.request)
         )
 
 

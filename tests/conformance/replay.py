@@ -196,5 +196,5 @@ class Replay:
         self._mismatch(line.sent[0][0] if line.sent else event, event, field_name, kafka, fleuve)
 
     def _mismatch(self, asked: Event, event: Event, field_name: str, kafka: Any, fleuve: Any) -> None:
-        found = Mismatch(self._case, event.line, asked.api, asked.version, field_name, kafka, fleuve)
+        found = Mismatch(self._case, event.line, asked.api, asked.version, field_name, kafka, fleuve, asked.content)
         self.mismatches.append(found)
