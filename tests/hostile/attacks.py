@@ -192,6 +192,26 @@ def at_the_limit(count: int, size: int = REQUEST_BYTES_MAX) -> Attack:
     return attack
 
 
+def fast_producers(count: int, size: int = 500_000) -> Attack:
+    """Return the attack, if it is one, of producers that send batches of that size as fast as they are taken."""
+
+    def attack(address: Address, stack: contextlib.ExitStack) -> None:
+        fill(address, "fast", partitions=4, size=10)
+        swarm = Swarm(address, stack, tick_s=0.001)
+        made = produce_request("fast", 0, batch(os.urandom(size)))
+        frame = request_frame(produce, made, PRODUCE_VERSION, 1, "producer")
+
+        def again() -> Iterator[bytes]:
+            while True:
+                yield frame
+
+        for _ in range(count):
+            swarm.add(again, reads=1 << 16)
+        swarm.start()
+
+    return attack
+
+
 def _small_request() -> bytes:
     return request_frame(metadata, metadata.MetadataRequest(topics=[]), 1, 1, "attacker")
 

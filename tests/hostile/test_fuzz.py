@@ -48,6 +48,7 @@ def numbers() -> Iterator[int]:
     return iter(range(int(first), int(last) + 1))
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(SECONDS * 3 + 120)
 def test_requests_and_batches_that_lie_cost_their_own_connection_at_most(
     tmp_path: Path, record_property: Callable[[str, object], None]

@@ -18,8 +18,9 @@ import pytest
 from fleuve.app.surroundings import OFFLOAD_THREADS
 from fleuve.engine.log.service import DECODED_BYTES_MAX
 from fleuve.wire.generated import fetch
-from hostile.attacks import ATTACKS, MIB, SETTINGS, Attack, allow_descriptors, fetch_all, half_open
+from hostile.attacks import ATTACKS, MIB, SETTINGS, Attack, allow_descriptors, fast_producers, fetch_all, half_open
 from hostile.control import LARGE_BYTES, TIMEOUT_S, Control
+from support import launch
 from support.batches import batch
 from support.broker_process import BrokerProcess
 from support.kills import address_of
@@ -70,6 +71,27 @@ def _attacked(broker: BrokerProcess, attack: Attack) -> tuple[str, int]:
             growth = max(growth, resident_bytes(broker.pid) - before)
     control.look_again(address)
     return control.summary(), growth
+
+
+@pytest.mark.timeout(300)
+def test_fast_producers_on_a_slow_disk_wait_and_keep_their_connections(tmp_path: Path, record_property):
+    disk, environment = launch.command("slow-disk"), launch.environment()
+    with BrokerProcess(tmp_path / "broker", settings=SETTINGS, command=disk, environment=environment) as broker:
+        address = address_of(broker)
+        with Control(address) as control, contextlib.ExitStack() as producers:
+            control.wait_for_large(1)
+            before = resident_bytes(broker.pid)
+            fast_producers(30)(address, producers)
+            # Who writes waits for the disk; who reads does not.
+            with Client(address, timeout_s=TIMEOUT_S) as client:
+                for _ in range(20):
+                    client.fetch("control", 0, client.end_offset("control", 0) - 1)
+            control.wait_for_large(1)
+            growth = resident_bytes(broker.pid) - before
+        control.look_again(address)
+        assert growth < GROWTH_BYTES_MAX
+        assert "connection closed" not in broker.stderr
+    record_property("ran", f"30 producers on a slow disk: {control.summary()}, memory grew by {growth / MIB:.0f} MiB")
 
 
 def limited(bound: str) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ import random
 import signal
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,27 @@ def _install_failing_disk() -> None:
     vars(engines)["Files"] = _ObedientFiles
 
 
+# ---------------------------------------------------------------- a slow disk
+
+
+class _SlowFiles(Files):
+    """Real files on a device that takes 20 MB a second, and a twentieth of one for each flush."""
+
+    def write_some(self, fd: int, buffers: Sequence[Any], position: int) -> int:
+        time.sleep(sum(map(len, buffers)) / 20e6)
+        return super().write_some(fd, buffers, position)
+
+    def datasync(self, fd: int) -> None:
+        time.sleep(0.05)
+        super().datasync(fd)
+
+
+def _install_slow_disk() -> None:
+    vars(engines)["Files"] = _SlowFiles
+
+
 DISKS: dict[str, Callable[[], None]] = {
     "power-cut": _install_power_cut,
     "failing-disk": _install_failing_disk,
+    "slow-disk": _install_slow_disk,
 }
