@@ -335,6 +335,25 @@ async def test_a_stalled_reader_is_shed_when_the_log_needs_its_memory():
 
 
 @on_both_loops
+async def test_a_client_that_takes_its_answers_slowly_is_shed_when_others_wait_for_the_memory():
+    async with running_edge(limits=Limits(fetch_memory=1_000_000, shed_s=0.2)) as edge:
+        topic, client, other = await edge.topic("t"), await edge.connect(), await edge.connect()
+        await other.call(produce, produce_request(batch(bytes(1_000_000)), topic), VERSION)
+        cast("asyncio.Transport", client.writer.transport).pause_reading()
+        for _ in range(20):
+            client.send(fetch, fetch_request(topic), 12)
+        await until(lambda: any(connection.unsent_bytes > 500_000 for connection in edge.connections.all))
+        held = max(0, 1_000_000 - edge.memory.used)
+        edge.memory.force(held)
+        # It would wait for ever.
+        assert (await other.call(fetch, fetch_request(topic), 12)).responses[0].partitions[0].records
+        edge.memory.give_back(held)
+        cast("asyncio.Transport", client.writer.transport).resume_reading()
+        assert await client.is_closed()
+        assert edge.stats.connections_shed == 1
+
+
+@on_both_loops
 async def test_a_fetch_waits_when_fetch_memory_is_spent():
     async with running_edge() as edge:
         topic, client = await edge.topic("t"), await edge.connect()

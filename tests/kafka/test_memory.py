@@ -7,7 +7,53 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleuve.kafka.memory import Budget, Slabs
+from fleuve.kafka.memory import Budget, Holding, Slabs
+
+
+async def test_who_acquires_memory_has_it_alone():
+    budget = Budget(10)
+    await budget.acquire(10)
+    async with asyncio.TaskGroup() as tasks:
+        turns = [tasks.create_task(budget.acquire(10)) for _ in range(2)]
+        await asyncio.sleep(0)
+        budget.give_back(10)
+        await asyncio.sleep(0)
+        assert [turn.done() for turn in turns] == [True, False]
+        budget.give_back(10)
+    assert budget.used == 10
+
+
+async def test_who_is_cancelled_with_its_turn_gives_the_memory_back():
+    budget = Budget(10)
+    await budget.acquire(10)
+    turn = asyncio.get_running_loop().create_task(budget.acquire(5))
+    await asyncio.sleep(0)
+    budget.give_back(10)
+    turn.cancel()
+    await asyncio.wait([turn])
+    assert turn.cancelled()
+    assert budget.used == 0
+
+
+async def test_whoever_holds_anything_holds_the_least_share_and_the_others_wait():
+    budget = Budget(800)
+    holdings = [Holding(budget, share_min=1000) for _ in range(12)]
+    async with asyncio.TaskGroup() as tasks:
+        takes = [tasks.create_task(holding.take(1)) for holding in holdings]
+        await asyncio.sleep(0)
+        assert budget.used == 800
+        assert budget.waiters == 4
+        for holding in holdings[:4]:
+            holding.end()
+    assert {take.result() for take in takes} == {100}
+
+
+async def test_who_holds_something_does_not_wait_for_more():
+    budget = Budget(800)
+    holding = Holding(budget, share_min=100)
+    assert await holding.take(1000) == 100 + 350
+    budget.force(300)
+    assert await holding.take(1000) == 0
 
 
 def test_waiters_are_granted_in_order_and_nobody_overtakes_them():

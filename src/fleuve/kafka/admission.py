@@ -10,12 +10,12 @@ cut off after them: a crowd of others that only take memory hardly touches it.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from math import inf
 from typing import Final, Protocol
 
 from fleuve.kafka.limits import Limits
+from fleuve.kafka.turns import Granted, Queue
 
 SMALL_SHARE: Final = 8
 """A frame of at most this part of the memory is small, and so much of it is always there for small ones."""
@@ -24,63 +24,6 @@ SLOW_SHARE: Final = 2
 TURN_S: Final = 0.1
 """How often frames are looked at while somebody waits. More time between two looks than this does not count: then the
 broker was busy, and a frame that it had no time to read is not slow."""
-
-PROVEN_TURNS: Final = 4
-"""Of so many turns, those who have not proven themselves have one, if others wait as well."""
-
-Granted = Callable[[], None]
-
-
-class Queue:
-    """Those who wait for memory, and who is next.
-
-    In turn the one who has waited longest and the one who came last: by the first alone, everybody would wait behind
-    a crowd of slow ones.
-    """
-
-    __slots__ = ("_new", "_proven", "_turn")
-
-    def __init__(self) -> None:
-        self._proven: deque[tuple[int, Granted]] = deque()
-        self._new: deque[tuple[int, Granted]] = deque()
-        self._turn = 0
-
-    def __len__(self) -> int:
-        return len(self._proven) + len(self._new)
-
-    def add(self, size: int, granted: Granted, *, proven: bool) -> None:
-        """Have somebody wait for `size` bytes."""
-        (self._proven if proven else self._new).append((size, granted))
-
-    def discard(self, granted: Granted) -> bool:
-        """Forget who waits with that callback; return whether somebody did."""
-        for waiting in (self._proven, self._new):
-            for entry in waiting:
-                if entry[1] == granted:
-                    waiting.remove(entry)
-                    return True
-        return False
-
-    @property
-    def next_size(self) -> int:
-        """What the next one waits for."""
-        waiting, place = self._next()
-        return waiting[place][0]
-
-    def pop(self) -> Granted:
-        """Take the next one out."""
-        waiting, place = self._next()
-        self._turn += 1
-        _, granted = waiting[place]
-        del waiting[place]
-        return granted
-
-    def _next(self) -> tuple[deque[tuple[int, Granted]], int]:
-        for_new = self._turn % PROVEN_TURNS == PROVEN_TURNS - 1
-        waiting = self._new if self._new and (for_new or not self._proven) else self._proven
-        # Turns of the new ones alone go on one by one, those among the proven ones by four.
-        newest = (self._turn // PROVEN_TURNS if self._proven and for_new else self._turn) % 2
-        return waiting, -newest
 
 
 class FrameMemory:
@@ -224,25 +167,25 @@ class Frame(Protocol):
 
 
 class Pace:
-    """How fast a frame comes, over the last one or two times that it is looked at."""
+    """How fast something comes or goes, over the last one or two times that it is looked at."""
 
     __slots__ = ("_before", "_now")
 
-    def __init__(self, now: float, filled: int) -> None:
-        self._before = self._now = (now, filled)
+    def __init__(self, now: float, done: int) -> None:
+        self._before = self._now = (now, done)
 
-    def seconds_left(self, frame: Frame, now: float, window_s: float) -> float:
-        """Return how long the rest will take at this pace; 0 as long as nobody can tell."""
-        if frame.held_up:
-            self._before = self._now = (now, frame.filled)
-            return 0.0
+    def seconds_left(self, now: float, *, done: int, left: int, window_s: float) -> float:
+        """Return how long the `left` bytes will take at this pace; 0 as long as nobody can tell."""
         if now - self._now[0] >= window_s:
-            self._before, self._now = self._now, (now, frame.filled)
-        since, filled = self._before
+            self._before, self._now = self._now, (now, done)
+        since, before = self._before
         if now - since < window_s:
             return 0.0
-        came = frame.filled - filled
-        return (frame.size - frame.filled) * (now - since) / came if came else inf
+        return left * (now - since) / (done - before) if done > before else inf
+
+    def begin_anew(self, now: float, done: int) -> None:
+        """Forget how fast it was."""
+        self._before = self._now = (now, done)
 
 
 class Admission:
@@ -293,7 +236,11 @@ class Admission:
         slow = []
         for frame in frames:
             window_s, allowed_s = self._limits.pace_of(large=frame.memory.is_large(frame.size))
-            left_s = self._receiving[frame].seconds_left(frame, self._time, window_s)
+            pace, left = self._receiving[frame], frame.size - frame.filled
+            if frame.held_up:
+                pace.begin_anew(self._time, frame.filled)
+                continue
+            left_s = pace.seconds_left(self._time, done=frame.filled, left=left, window_s=window_s)
             if left_s > allowed_s:
                 slow.append((not frame.proven, left_s, frame))
         slow.sort(key=lambda entry: entry[:2])

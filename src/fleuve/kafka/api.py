@@ -59,6 +59,8 @@ class RequestContext:
     """As the request's header has it."""
     host: str = "127.0.0.1"
     """The client's address."""
+    takes_answers: bool = False
+    """Whether the client has taken large answers before, and has none to take now."""
     principal: Principal = ANONYMOUS
     client_software_name: str = "unknown"
     client_software_version: str = "unknown"

@@ -66,6 +66,7 @@ class Connection(Receiving):
         "advertised",
         "id",
         "progress",
+        "taken_bytes",
         "unsent_bytes",
     )
 
@@ -93,6 +94,8 @@ class Connection(Receiving):
         """Answers that the socket has not taken, as counted in the fetch memory."""
         self.progress = 0.0
         """When the socket was last seen to take some."""
+        self.taken_bytes = 0
+        """What it has taken, as far as it was looked at."""
 
     # ------------------------------------------------------------ come and go
 
@@ -270,6 +273,7 @@ class Connection(Receiving):
             advertised=self.advertised,
             client_id=header.client_id,
             host=self._host,
+            takes_answers=self.taken_bytes >= JOIN_BYTES and not self._transport.get_write_buffer_size(),
             principal=ANONYMOUS,
             client_software_name=self._software[0],
             client_software_version=self._software[1],
@@ -484,7 +488,9 @@ class Connection(Receiving):
             return
         unsent = self._transport.get_write_buffer_size()
         # What left since the last look: what was unsent then, and what was written since, less what is unsent now.
-        if self._written + self.unsent_bytes > unsent:
+        taken = self._written + self.unsent_bytes - unsent
+        if taken > 0:
+            self.taken_bytes += taken
             self.progress = shared.loop.time()
         self._written = 0
         if unsent > self.unsent_bytes:

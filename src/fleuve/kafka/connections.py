@@ -12,7 +12,7 @@ from typing import Protocol
 
 from fleuve.base.log import Logger
 from fleuve.engine.access.service import Authorizer
-from fleuve.kafka.admission import TURN_S, Admission
+from fleuve.kafka.admission import SLOW_SHARE, TURN_S, Admission, Pace
 from fleuve.kafka.complaints import Complaints
 from fleuve.kafka.limits import Limits
 from fleuve.kafka.memory import Budget, Slabs
@@ -36,6 +36,8 @@ class Connection(Protocol):
     """Answers that the socket has not taken, as counted in the fetch memory."""
     progress: float
     """When the socket was last seen to take some, by the loop's time."""
+    taken_bytes: int
+    """What it has taken in all."""
 
     def flush(self) -> None:
         """Write all answers that are there."""
@@ -98,6 +100,7 @@ class Connections:
         self.draining = False
         self.on_drain: list[Callable[[], None]] = []
         """Called when the broker stops, to end what waits: long polls, joins."""
+        self._paces: dict[Connection, Pace] = {}
         self._per_ip: dict[str, int] = {}
         self._per_ip_max = dict(limits.connections_per_ip_overrides)
         self._last_id = 0
@@ -180,6 +183,27 @@ class Connections:
                 break
         return released
 
+    def _shed_slow(self, now: float) -> None:
+        """If others wait for fetch memory, abort those who take their answers most slowly, beyond half of it."""
+        paces, self._paces = self._paces, {}
+        if not self.fetch_memory.waiters:
+            return
+        slow = []
+        for connection in self.unsent:
+            pace = self._paces[connection] = paces.get(connection) or Pace(now, connection.taken_bytes)
+            left_s = pace.seconds_left(
+                now, done=connection.taken_bytes, left=connection.unsent_bytes, window_s=self.limits.shed_s / 2
+            )
+            if left_s > self.limits.shed_s:
+                slow.append((left_s, connection))
+        slow.sort(key=lambda entry: entry[0])
+        held = 0
+        for _, connection in slow:
+            held += connection.unsent_bytes
+            if held > self.fetch_memory.capacity // SLOW_SHARE:
+                self.stats.connections_shed += 1
+                connection.abort("it takes its answers slowly, and others wait for the memory")
+
     def _shed_stuck(self, now: float) -> None:
         """Abort connections whose requests hold memory that others wait for and cannot be served, the largest first."""
         held = [(connection.stuck_bytes(now), connection) for connection in self.all]
@@ -206,8 +230,7 @@ class Connections:
         now = self.loop.time()
         for connection in list(self.unsent):
             connection.account()
-        if self.fetch_memory.waiters:
-            self.shed()
+        self._shed_slow(now)
         for frame in self.admission.too_slow(now):
             self.stats.connections_shed += 1
             frame.cut_off()

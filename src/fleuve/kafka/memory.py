@@ -1,16 +1,14 @@
 """Budgets for memory that clients make the broker hold, and recycled buffers for large requests.
 
-Single-threaded. A budget is a number with a queue: who finds it spent waits for its turn, first come,
-first served.
+Single-threaded. A budget is a number with a queue: who finds it spent waits for its turn (`turns.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable
 
 from fleuve.kafka.limits import MIB
+from fleuve.kafka.turns import Granted, Queue
 
 
 class Budget:
@@ -25,7 +23,7 @@ class Budget:
         assert capacity > 0
         self.capacity = capacity
         self.used = 0
-        self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
+        self._waiting = Queue()
 
     @property
     def available(self) -> int:
@@ -57,41 +55,48 @@ class Budget:
         """Return `size` bytes, and grant what now fits to those who wait."""
         self.used -= size
         assert self.used >= 0
-        while self._waiting and self._fits(self._waiting[0][0]):
-            wanted, granted = self._waiting.popleft()
+        while self._waiting and self._fits(wanted := self._waiting.next_size):
+            granted = self._waiting.pop()
             self.used += wanted
             granted()
 
-    def wait(self, size: int, granted: Callable[[], None]) -> None:
+    def wait(self, size: int, granted: Granted, *, proven: bool = False) -> None:
         """Call `granted` once `size` bytes have been taken for the caller."""
-        self._waiting.append((size, granted))
+        self._waiting.add(size, granted, proven=proven)
 
-    async def until_available(self) -> None:
-        """Return when some memory is free, behind those who wait already. Nothing is taken."""
-        if not self._waiting and self.available:
+    async def until_available(self, *, proven: bool = False) -> None:
+        """Return when some memory is free and it is the caller's turn. Nothing is taken."""
+        await self.acquire(1, proven=proven)
+        self.give_back(1)
+
+    async def acquire(self, size: int, *, proven: bool = False) -> None:
+        """Take `size` bytes, when they are free and it is the caller's turn."""
+        if self.take(size):
             return
         turn = asyncio.get_running_loop().create_future()
 
         def granted() -> None:
-            self.used -= 1
-            if not turn.done():
+            if turn.done():
+                # Its caller has gone, and does not know yet that it has got it.
+                self.give_back(size)
+            else:
                 turn.set_result(None)
 
-        self.wait(1, granted)
+        self.wait(size, granted, proven=proven)
         try:
             await turn
-        finally:
-            self.stop_waiting(granted)
+        except asyncio.CancelledError:
+            if not self.stop_waiting(granted) and not turn.cancelled():
+                self.give_back(size)
+            raise
 
-    def stop_waiting(self, granted: Callable[[], None]) -> bool:
+    def stop_waiting(self, granted: Granted) -> bool:
         """Forget the wait with that callback; return whether there was one."""
-        for entry in self._waiting:
-            if entry[1] == granted:
-                self._waiting.remove(entry)
-                # It may have been the large one that others stood behind.
-                self.give_back(0)
-                return True
-        return False
+        if not self._waiting.discard(granted):
+            return False
+        # It may have been the large one that others stood behind.
+        self.give_back(0)
+        return True
 
     def _fits(self, size: int) -> bool:
         return self.used + size <= self.capacity or self.used == 0
@@ -100,25 +105,30 @@ class Budget:
 class Holding:
     """What one answer holds of a budget while it is made."""
 
-    __slots__ = ("_budget", "_share_min", "held")
+    __slots__ = ("_budget", "_proven", "_share", "held")
 
-    def __init__(self, budget: Budget, *, share_min: int) -> None:
-        """`share_min`: however little is left, whoever gets anything gets that much."""
+    def __init__(self, budget: Budget, *, share_min: int, proven: bool = False) -> None:
+        """`share_min`: however little is left, whoever gets anything gets that much, or an eighth of all."""
+        self._proven = proven
         self._budget = budget
-        self._share_min = share_min
+        self._share = max(1, min(share_min, budget.capacity // 8))
         self.held = 0
 
     async def take(self, size: int) -> int:
-        """Take up to `size` bytes, at most half of what is left, and return how many.
+        """Take up to `size` bytes, at most half of what is left but for the least share, and return how many.
 
-        Waits while nothing is free; who holds something already, for whom others may wait, gets 0 instead.
+        The least share is taken however small `size` is: what is read has at least one batch. Waits for it, and lets
+        nobody else have it; who holds something already, for whom others may wait, gets 0 instead.
         """
-        if self.held and not self._budget.available:
+        share = self._share
+        if not self.held:
+            await self._budget.acquire(share, proven=self._proven)
+        elif not self._budget.take(share):
             return 0
-        await self._budget.until_available()
-        taken = min(size, max(self._budget.available // 2, self._share_min))
-        self.adjust(taken)
-        return taken
+        self.held += share
+        more = max(0, min(size - share, self._budget.available // 2))
+        self.adjust(more)
+        return share + more
 
     def adjust(self, size: int) -> None:
         """Hold `size` bytes more, whether they are free or not; give them back if it is negative."""

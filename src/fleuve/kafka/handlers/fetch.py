@@ -69,6 +69,8 @@ READ_COMMITTED = 1
 FETCH_BYTES_MAX = 57_671_680
 SHARE_BYTES_MIN = 64 * 1024
 """However little fetch memory is left, a fetch that is served may have so much."""
+READ_BYTES_MIN = 1024 * 1024
+"""What a read behind the tail takes of it at least: the largest batch that topics take by default."""
 
 _NONE = FetchResult()
 _NOT_LOOKED_FOR = frozenset(
@@ -107,7 +109,7 @@ class Handler:
         """Return what the partitions have."""
         by_id = context.api_version >= TOPIC_ID_VERSION
         loop = asyncio.get_running_loop()
-        holding = Holding(self._memory, share_min=SHARE_BYTES_MIN)
+        holding = Holding(self._memory, share_min=READ_BYTES_MIN, proven=context.takes_answers)
         try:
             turn = self._sessions.begin(
                 request.session_id,
@@ -172,7 +174,7 @@ class Handler:
             wants.append(partition.want)
             places.append(place)
         if wants:
-            await self._memory.until_available()
+            await self._memory.until_available(proven=context.takes_answers)
             share = max(self._memory.available // 2, SHARE_BYTES_MIN)
             bytes_max = min(request.max_bytes, self._bytes_max, share)
             read = await self._log.fetch(
