@@ -27,10 +27,11 @@ CONFIGS = {"retention.ms": "-1", "retention.bytes": "-1", "max.message.bytes": "
 class Control:
     """A context manager: while the body runs, a thread goes on producing and fetching."""
 
-    def __init__(self, address: Address, *, large_every: int = 4) -> None:
+    def __init__(self, address: Address, *, large_every: int = 4, timeout_s: float = TIMEOUT_S) -> None:
         """`large_every`: so many requests have one large one among them."""
         self._address = address
         self._large_every = large_every
+        self._timeout_s = timeout_s
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="control")
         self.acknowledged: list[tuple[int, bytes]] = []
@@ -74,7 +75,7 @@ class Control:
 
     def _run(self) -> None:
         try:
-            with Client(self._address, client_id="control", timeout_s=TIMEOUT_S) as client:
+            with Client(self._address, client_id="control", timeout_s=self._timeout_s) as client:
                 number = 0
                 while not self._ending.is_set():
                     number += 1
