@@ -6,7 +6,9 @@ import fcntl
 import functools
 import hashlib
 import runpy
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ def kafka() -> dict[str, Any]:
     """Return what `tools/apache_kafka.py` knows, the jars being there; fail the test in one line if they cannot be."""
     known = runpy.run_path(str(_ROOT / "tools" / "apache_kafka.py"))
     done = subprocess.run(
-        ["python3", str(_ROOT / "tools" / "apache_kafka.py"), "fetch"], capture_output=True, text=True, check=False
+        [sys.executable, str(_ROOT / "tools" / "apache_kafka.py"), "fetch"], capture_output=True, text=True, check=False
     )
     if done.returncode:
         pytest.fail(done.stderr.strip(), pytrace=False)
@@ -34,6 +36,8 @@ def kafka() -> dict[str, Any]:
 @functools.cache
 def _classes() -> Path:
     """Compile the programs if nobody did, and return where their classes are."""
+    if shutil.which("javac") is None:
+        pytest.fail("a JDK is needed: javac is not on the PATH", pytrace=False)
     sources = sorted(_SOURCES.glob("*.java"))
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
     directory = _BUILT / digest
