@@ -41,6 +41,7 @@ def topic_rules(settings: Settings) -> TopicRules:
         auto_create=settings.boolean("auto.create.topics.enable"),
         delete_enabled=settings.boolean("delete.topic.enable"),
         offsets_partitions=settings.integer("offsets.topic.num.partitions"),
+        offsets_segment_bytes=settings.integer("offsets.topic.segment.bytes"),
         offsets_replication_factor=settings.integer("offsets.topic.replication.factor"),
         strict_replication=settings.boolean("fleuve.replication.factor.strict"),
     )

@@ -291,6 +291,17 @@ async def test_of_many_that_auto_create_one_topic_one_does():
     assert store.calls == 1
 
 
+async def test_consumer_offsets_has_the_overrides_that_tools_know():
+    configs = PlainConfigs()
+    async with running(topic_service(configs=configs)) as service:
+        topic = await service.ensure_internal()
+        assert configs.overrides[topic.id] == {
+            "cleanup.policy": "compact",
+            "compression.type": "producer",
+            "segment.bytes": "104857600",
+        }
+
+
 async def test_consumer_offsets_is_internal_and_made_once(service):
     topic = await service.ensure_internal()
     assert (topic.name, topic.internal, len(topic.partition_ids), topic.replication_factor) == (

@@ -32,6 +32,7 @@ class TopicRules:
     delete_enabled: bool = True
     offsets_partitions: int = 50
     offsets_replication_factor: int = 3
+    offsets_segment_bytes: int = 104_857_600
     strict_replication: bool = False
 
 

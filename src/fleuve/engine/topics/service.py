@@ -273,7 +273,7 @@ class TopicService:
             name=name,
             partition_count=rules.offsets_partitions,
             replication_factor=min(factor, max(1, len(self._nodes()))) if rules.strict_replication else factor,
-            overrides=CONSUMER_OFFSETS_OVERRIDES,
+            overrides={**CONSUMER_OFFSETS_OVERRIDES, "segment.bytes": str(rules.offsets_segment_bytes)},
         )
 
     async def _auto_create(self, names: Sequence[str]) -> list[Outcome]:
