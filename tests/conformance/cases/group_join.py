@@ -291,3 +291,46 @@ def what_the_leader_forgets(kafka: Kafka) -> None:
         one.sync({one.id: b"all"}, protocol_type=protocol_type)
         two.synced()
         two.heartbeat()
+
+
+@case
+def an_assignment_twice(kafka: Kafka) -> None:
+    """A member twice in one SyncGroup; long reasons."""
+    for version in versions(join_group):
+        group = Group(kafka, f"g{version}")
+        member = group.member(version=version)
+        member.enter(reason="r" * 300)
+        shares = [
+            sync_group.SyncGroupRequestAssignment(member_id=member.id, assignment=share)
+            for share in (b"first", b"second")
+        ]
+        request = sync_group.SyncGroupRequest(
+            group_id=group.id,
+            generation_id=member.generation,
+            member_id=member.id,
+            protocol_type="consumer",
+            protocol_name="range",
+            assignments=shares,
+        )
+        member.wire.call(sync_group, request, min(version, 5))
+        group.until("Stable", 1)
+        member.leave(version=5, reason="r" * 300)
+
+
+@case
+def names_of_any_kind(kafka: Kafka) -> None:
+    """Group ids, client ids and protocols that are long, empty or in other letters."""
+    for name in "ü", " ", "x" * 200, "a\nb":
+        group = Group(kafka, name)
+        member = group.member(name)
+        member.enter(protocols=[join_group.JoinGroupRequestProtocol(name=name, metadata=b"1")])
+        member.sync({member.id: b"all"}, protocol_name=name)
+        group.until("Stable", 1)
+    group = Group(kafka, "clients")
+    for client_id in None, "":
+        nameless = group.member("nameless")
+        nameless.wire = kafka.connect(client_id)
+        nameless.enter()
+        nameless.sync({nameless.id: b"all"})
+        group.until("Stable", 1)
+        nameless.leave()

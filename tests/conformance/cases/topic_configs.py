@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conformance.configs import APPEND, DELETE, SET, SUBTRACT, TOPIC, Change, change, describe, replace, shows
+from conformance.groups import offsets_topic
 from conformance.scenario import Kafka, case, versions
 from fleuve.wire.generated import alter_configs, describe_configs, incremental_alter_configs
 
@@ -31,6 +32,14 @@ def all_settings_of_a_topic(kafka: Kafka) -> None:
         describe(a, version, (TOPIC, topic.name))
     describe(a, 4, (TOPIC, topic.name), include_synonyms=True)
     describe(a, 4, (TOPIC, topic.name), include_documentation=True)
+
+
+@case
+def all_settings_of_the_internal_topic(kafka: Kafka) -> None:
+    """`__consumer_offsets`, as it is made."""
+    a = kafka.connect()
+    offsets_topic(a)
+    describe(a, 4, (TOPIC, "__consumer_offsets"), include_synonyms=True)
 
 
 @case

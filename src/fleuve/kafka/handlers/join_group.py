@@ -23,7 +23,8 @@ Differs from Apache Kafka: a client that goes away while it waits is noticed at 
 yet is taken out, another one has its session timeout to come back. A request that waits is answered
 REBALANCE_IN_PROGRESS when its member asks again on another connection (Kafka: never answered). An announced id that
 comes with an instance id is UNKNOWN_MEMBER_ID (Kafka: UNKNOWN_SERVER_ERROR). A consumer's metadata may be anything
-(Kafka: never answered where a subscription is cut off). No quota, so throttle time is always 0.
+(Kafka: never answered where a subscription is cut off, or a protocol named twice). No quota, so throttle time is
+always 0.
 """
 
 from __future__ import annotations
