@@ -25,9 +25,6 @@ CUT: list[Sabotage] = [
     line(appender, "        self._files.datasync(current.fd)\n", "        pass\n"),
     line(appender, "            self._files.sync_directory(self._root / JOURNAL)\n", "            pass\n"),
     line(store, "header, body), durable=durable)", "header, body), durable=False)"),
-    line(
-        store, 'Pending(Kind.VOID, flush, b"", ()), durable=True)', 'Pending(Kind.VOID, flush, b"", ()), durable=False)'
-    ),
     line(scan, "    if not body_sound(body, fixed):", "    if False:"),
     line(scan, "    if durable_end < last.end:", "    if False:"),
     # Segments and folders
@@ -38,7 +35,7 @@ CUT: list[Sabotage] = [
     line(database, "durable = any(work.durable for work in group)", "durable = False"),
     line(database, "if durable and self._before_durable is not None:", "if False:"),
     line(database, "'FULL' if full else 'NORMAL'", "'NORMAL'"),
-    line(database, "{'FULL' if full else 'NORMAL'}", "{'FULL' if full else 'OFF'}"),
+    line(database, "={'FULL' if full else 'NORMAL'}\"", '=OFF"'),
     line(catalog, "        if decision.producers:", "        if False:"),
     line(catalog, "        if decision.runs:", "        if False:"),
     # Recovery

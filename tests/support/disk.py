@@ -335,7 +335,10 @@ class Dead(OSError):
 class Disk:
     """Watches a directory of the real file system; whoever changes something in it tells it, under its lock."""
 
-    def __init__(self, root: Path, *, device: Device | None = None, remembers: bool = False) -> None:
+    def __init__(
+        self, root: Path, *, device: Device | None = None, remembers: bool = False, unread: Path | None = None
+    ) -> None:
+        """Watch `root`. Below `unread` there are files that nobody changes once they are there: they may be large."""
         self.root = root
         root.mkdir(parents=True, exist_ok=True)
         self._real_root = root.resolve()
@@ -344,7 +347,12 @@ class Disk:
         self.before: Callable[[str], None] | None = None
         """Called before SQLite writes ("write") or flushes ("flush") a file; raises OSError to let that fail."""
         # What is there already is on the device, if nobody knows better.
-        self.device = Device(tree_in(root)) if device is None else device
+        self.device = Device(tree_in(root, unread)) if device is None else device
+        self._unread = {
+            number
+            for path, number in self.device.durable.items()
+            if unread is not None and path.is_relative_to(unread) and number != DIRECTORY
+        }
         self.history: list[Change] | None = [] if remembers else None
 
     def name(self, path: Path) -> Path:
@@ -392,14 +400,44 @@ class Disk:
             self.dead = True
             write_tree(self.root, self.device.cut(loss))
 
+    def cut_for_good(self, loss: Loss) -> None:
+        """Cut the power of this process, which ends before anybody writes again: what has not changed is left alone.
 
-def tree_in(root: Path) -> Tree:
-    """Return what is in a directory, except what no file system would keep."""
-    return {
-        path.relative_to(root): path.read_bytes() if path.is_file() else None
-        for path in sorted(root.rglob("*"))
-        if path.name != "lock" and not path.name.endswith("-shm")
-    }
+        Whoever calls holds the lock.
+        """
+        device = self.device
+        tree = device.cut(loss)
+        for path in sorted(self.root.rglob("*"), reverse=True):
+            name = path.relative_to(self.root)
+            if name not in tree or (tree[name] is not None and not self._is_as_shown(name)):
+                path.rmdir() if path.is_dir() else path.unlink()
+        for name, content in sorted(tree.items()):
+            path = self.root / name
+            if content is None:
+                path.mkdir(exist_ok=True)
+            elif not path.exists() and device.durable.get(name) not in self._unread:
+                # One that was not read and is deleted stays so: there is nothing left of it.
+                path.write_bytes(content)
+
+    def _is_as_shown(self, name: Path) -> bool:
+        """Say whether the device has a file as the system shows it, so that a cut changes nothing about it."""
+        device = self.device
+        if any(name == path for _, change in device.pending for path, _ in change.names):
+            return False
+        file = device.files.get(device.names.get(name, 0))
+        return file is not None and not file.pending and file.durable == file.shown
+
+
+def tree_in(root: Path, unread: Path | None = None) -> Tree:
+    """Return what is in a directory, except what no file system would keep; files below `unread` as if empty."""
+    tree: Tree = {}
+    for path in sorted(root.rglob("*")):
+        name = path.relative_to(root)
+        if path.is_dir():
+            tree[name] = None
+        elif name.name != "lock" and not name.name.endswith("-shm"):
+            tree[name] = b"" if unread is not None and name.is_relative_to(unread) else path.read_bytes()
+    return tree
 
 
 def write_tree(root: Path, tree: Tree) -> None:

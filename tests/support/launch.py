@@ -56,7 +56,7 @@ def main(disk: str | None, change: tuple[str, str, str, str] | None) -> int:
 
 
 def _install_power_cut() -> None:
-    disk = Disk(_data_dir())
+    disk = Disk(_data_dir(), unread=Path("segments"))
     watch(disk)
     vars(engines)["Files"] = lambda: PowerCutFiles(disk)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
@@ -69,7 +69,9 @@ def _wait_for_cut(disk: Disk) -> None:
     chance = random.Random()
     with disk.lock:
         # Nobody does or hears anything any more.
-        disk.cut(chance.choice([Loss(), KeepsUpTo(disk.device.count - chance.randrange(100)), Shuffled(chance)]))
+        disk.cut_for_good(
+            chance.choice([Loss(), KeepsUpTo(disk.device.count - chance.randrange(100)), Shuffled(chance)])
+        )
         os._exit(EXIT_CUT)
 
 
