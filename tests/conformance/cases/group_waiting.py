@@ -1,4 +1,4 @@
-"""Requests that wait: for members that were announced, asked twice, and asked again on another connection."""
+"""Requests that wait: for members that were announced, and asked again on another connection."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def a_rebalance_waits_for_who_was_announced(kafka: Kafka) -> None:
     three = group.member("three")
     three.join(session_timeout_ms=SHORT_MS)
     one.send_join()
+    group.until("PreparingRebalance", 2)
     two.send_join()
     one.joined()
     two.joined()
@@ -94,24 +95,8 @@ def a_sync_comes_on_another_connection(kafka: Kafka) -> None:
 
 
 @case
-def a_join_is_asked_twice(kafka: Kafka) -> None:
-    """On two connections: the later one is answered."""
-    group = Group(kafka)
-    one, two = group.member("one"), group.member("two")
-    group.stable(one)
-    two.begin()
-    group.until("PreparingRebalance", 2)
-    again = two.beside()
-    again.send_join()
-    group.until("PreparingRebalance", 2)
-    one.join()
-    again.joined()
-    two.wire.silent()
-
-
-@case
-def a_sync_is_asked_twice(kafka: Kafka) -> None:
-    """On two connections: the later one is answered."""
+def the_leader_leaves_before_it_has_assigned(kafka: Kafka) -> None:
+    """The other member leads when it has joined again: with two others, Kafka takes any."""
     group = Group(kafka)
     one, two = group.member("one"), group.member("two")
     one.enter()
@@ -121,32 +106,10 @@ def a_sync_is_asked_twice(kafka: Kafka) -> None:
     two.joined()
     two.send_sync()
     group.until("CompletingRebalance", 2)
-    group.share(one, two.beside())
-    two.wire.silent()
-
-
-@case
-def the_leader_leaves_before_it_has_assigned(kafka: Kafka) -> None:
-    """Another member leads, and who waited for the assignment joins again."""
-    group = Group(kafka)
-    one, two, three = group.member("one"), group.member("two"), group.member("three")
-    one.enter()
-    two.begin()
-    group.until("PreparingRebalance", 2)
-    three.begin()
-    group.until("PreparingRebalance", 3)
-    one.join()
-    two.joined()
-    three.joined()
-    two.send_sync()
-    group.until("CompletingRebalance", 3)
     one.leave()
     two.synced()
-    three.sync()
-    two.send_join()
-    three.send_join()
-    two.joined()
-    three.joined()
+    two.sync()
+    two.join()
     one.heartbeat()
 
 
