@@ -16,6 +16,9 @@ from typing import Final
 
 from fleuve.engine.log.slab import SLAB_BYTES, Slab
 
+SLAB_BYTES_MIN: Final = 64 << 10
+SLABS_MIN: Final = 4
+"""A small tail cache has smaller slabs, so that it holds no more than it may."""
 SLAB_ENTRIES_MAX: Final = 8_192
 """Entries in a slab: small batches cost more in bookkeeping than in bytes, and that is memory too."""
 
@@ -28,7 +31,8 @@ class Arena:
     """
 
     def __init__(self, *, size_bytes: int, release_pinned: Callable[[], None] = lambda: None) -> None:
-        self.slabs_max = max(2, size_bytes // SLAB_BYTES)
+        self.slab_bytes = min(SLAB_BYTES, max(SLAB_BYTES_MIN, size_bytes // SLABS_MIN))
+        self.slabs_max = max(2, size_bytes // self.slab_bytes)
         self.release_pinned = release_pinned
         self._slabs: deque[Slab] = deque()
         self._pinned: list[Slab] = []
@@ -48,7 +52,7 @@ class Arena:
         """Copy `data` into a slab; return the slab and where it begins there. The slab has one pending batch more."""
         size = len(data)
         slab = self._current
-        if slab is None or slab.used + size > SLAB_BYTES or len(slab.entries) + slab.pending >= SLAB_ENTRIES_MAX:
+        if slab is None or slab.used + size > self.slab_bytes or len(slab.entries) + slab.pending >= SLAB_ENTRIES_MAX:
             slab = self._next(size)
         start = slab.used
         slab.used = stop = start + size
@@ -60,13 +64,13 @@ class Arena:
         while len(self._slabs) > self.slabs_max and self._clear_oldest():
             if self._pinned[-1].recycled():
                 self._pinned.pop()
-        if size > SLAB_BYTES:
+        if size > self.slab_bytes:
             # A batch larger than a slab gets one of its own. What comes later must lie behind it: slabs are cleared
             # in the order of their batches.
             slab = Slab(size)
             self._current = None
         else:
-            slab = (self._recycled() if len(self._slabs) >= self.slabs_max else None) or Slab(SLAB_BYTES)
+            slab = (self._recycled() if len(self._slabs) >= self.slabs_max else None) or Slab(self.slab_bytes)
             self._current = slab
         self._slabs.append(slab)
         return slab
@@ -74,7 +78,7 @@ class Arena:
     def _recycled(self) -> Slab | None:
         """Return an empty slab in place of the oldest one; None if that one is needed by a flush or a reader."""
         for index, slab in enumerate(self._pinned):
-            if slab.size == SLAB_BYTES and slab.recycled():
+            if slab.size == self.slab_bytes and slab.recycled():
                 del self._pinned[index]
                 self._clear_oldest()
                 return slab
@@ -85,7 +89,7 @@ class Arena:
                     self.release_pinned()
                 return None
             self._pinned.pop()
-            if slab.size == SLAB_BYTES:
+            if slab.size == self.slab_bytes:
                 return slab
         return None
 
