@@ -52,7 +52,7 @@ class Admin:
                 await self._step()
             except Lost:
                 continue
-            await asyncio.sleep(chance.random() * chance.choice([0.1, 1.0, 2.0]))
+            await asyncio.sleep(chance.random() * chance.choice([0.1, 1.0, 2.0]) * self._play.pace)
 
     async def _step(self) -> None:
         chance = self._client.chance
@@ -114,6 +114,9 @@ class Admin:
 
     def _new_keeping(self) -> tuple[Keeping, bool]:
         chance = self._client.chance
+        retention_ms = round(chance.choice(RETENTIONS_MS) * self._play.pace)
+        if not self._play.forever:
+            return Keeping(forever=False, retention_ms=retention_ms, flushed=chance.random() < 0.8), self._number > 2
         if self._number <= 1:
             return Keeping(), False
         keeping = Keeping(
@@ -122,7 +125,7 @@ class Admin:
             flushed=chance.random() < 0.8,
         )
         if not keeping.forever and chance.random() < 0.6:
-            keeping.retention_ms = chance.choice(RETENTIONS_MS)
+            keeping.retention_ms = retention_ms
         return keeping, not keeping.forever and chance.random() < 0.5
 
     def _is_free(self, name: str) -> bool:
@@ -236,7 +239,7 @@ class Admin:
         name, value = "max.message.bytes", str(chance.choice(MAX_BYTES))
         retention_ms = topic.keeping.retention_ms
         if retention_ms is not None and chance.random() < 0.5:
-            changed = chance.choice(RETENTIONS_MS)
+            changed = round(chance.choice(RETENTIONS_MS) * self._play.pace)
             name, value = "retention.ms", str(changed)
             topic.keeping.retention_ms = min(retention_ms, changed)
         topic.configs.setdefault(name, set()).add(value)

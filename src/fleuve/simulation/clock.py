@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from fleuve.base.ids import TimestampMs
@@ -11,9 +12,10 @@ WALL_ZERO_MS: Final = 1_700_000_000_000
 
 
 class SimulatedClock:
-    """Wall time that passes with the running loop's."""
+    """Wall time that passes with `now`, in seconds; with the running loop's time if it is not given."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] | None = None) -> None:
+        self._now = now or (lambda: asyncio.get_running_loop().time())
         self.set_ahead_ms = 0
         """How far somebody has set it ahead, or back."""
         self.latest_ms = WALL_ZERO_MS
@@ -21,6 +23,6 @@ class SimulatedClock:
 
     def wall_ms(self) -> TimestampMs:
         """Return milliseconds since the Unix epoch."""
-        now = WALL_ZERO_MS + round(asyncio.get_running_loop().time() * 1000) + self.set_ahead_ms
+        now = WALL_ZERO_MS + round(self._now() * 1000) + self.set_ahead_ms
         self.latest_ms = max(self.latest_ms, now)
         return TimestampMs(now)

@@ -44,8 +44,7 @@ class DiskWeather:
         process = current_process()
         if process is not None and not process.alive:
             raise StoreUnavailable("the process is dead")
-        for _ in range(self.chance.randrange(3)):
-            await asyncio.sleep(self.chance.choice([0, 0, 0.001, 0.004]))
+        await asyncio.sleep(self.chance.choice([0, 0, 0.001, 0.005]))
         if self.slow_s:
             await asyncio.sleep(self.chance.random() * self.slow_s)
 

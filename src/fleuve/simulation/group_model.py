@@ -5,12 +5,14 @@ Each commit has an offset of its own, so that a fetched offset tells the commit 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from fleuve.simulation.history import Violation
 
 Key = tuple[UUID, int]
+COMMITS_KEPT = 100
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,6 +78,15 @@ class GroupModel:
     def forget_leavers(self) -> None:
         """Forget who has left: that is not stored before the next generation is, as in Kafka."""
         self.left.clear()
+
+    def forget_old(self, living: Collection[UUID]) -> None:
+        """Forget what is of no use any more, so that a long simulation does not grow."""
+        self.commits = {key: commits for key, commits in self.commits.items() if key[0] in living}
+        for commits in self.commits.values():
+            for offset in sorted(commits)[:-COMMITS_KEPT]:
+                del commits[offset]
+        self.left.clear()
+        self.leaders.clear()
 
     # ------------------------------------------------------------ offsets
 

@@ -32,7 +32,7 @@ async def send_nonsense(play: Play, client: Client) -> None:
     """Send nonsense, and go."""
     chance = client.chance
     while play.going:
-        await asyncio.sleep(chance.random() * 2)
+        await asyncio.sleep(chance.random() * 2 * play.pace)
         data = nonsense(client)
         client.note(f"sends {len(data)} bytes of nonsense: {data[:12].hex()}")
         try:

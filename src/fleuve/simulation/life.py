@@ -9,23 +9,26 @@ from random import Random
 
 from fleuve.adapters.memory.offload import InlineOffload
 from fleuve.app.broker import Broker
+from fleuve.app.engines import EngineOpener
 from fleuve.app.options import parse_listener
 from fleuve.app.registry import Registry, registry
 from fleuve.app.sources import read
 from fleuve.app.surroundings import Surroundings
 from fleuve.simulation.client import BROKER
 from fleuve.simulation.clock import SimulatedClock
-from fleuve.simulation.engine import Device, SimulatedEngine
+from fleuve.simulation.engine import Device
 from fleuve.simulation.history import History, HistoryLogger, Violation
 from fleuve.simulation.loop import Process, VirtualLoop
 from fleuve.simulation.network import Network
 
 PINNED_SHARE = 1.5
 """The tail cache, and what slow readers hold of what has left it (`engine/log/arena.py`)."""
+ONE_BYTES = 1 << 20
+"""Bounds are looked at before a batch or a slab is taken: by so much they may be passed."""
 
 
 class Life:
-    """One run of a broker on a device."""
+    """One run of a broker; the device, if there is one, is told of its end."""
 
     def __init__(
         self,
@@ -33,7 +36,8 @@ class Life:
         *,
         loop: VirtualLoop,
         network: Network,
-        device: Device,
+        device: Device | None,
+        engine: EngineOpener,
         clock: SimulatedClock,
         chance: Random,
         settings: dict[str, str],
@@ -57,7 +61,7 @@ class Life:
             table,
             read(table, assignments=list(settings.items()), environment={}),
             around=Surroundings(
-                engine=SimulatedEngine(device),
+                engine=engine,
                 clock=clock,
                 chance=chance,
                 offload=InlineOffload(),
@@ -94,14 +98,16 @@ class Life:
         await self._running
         self.check_errors()
         await self._kill()
-        self._device.crash(power=False)
+        if self._device is not None:
+            self._device.crash(power=False)
 
     async def kill(self, *, power: bool) -> None:
         """End it at once; with a power cut, its device loses what was not flushed."""
         self.check_errors()
         self._history.note(self.process.name, "loses power" if power else "is killed")
         await self._kill()
-        self._device.crash(power=power)
+        if self._device is not None:
+            self._device.crash(power=power)
 
     async def _kill(self) -> None:
         await self._loop.killed(self.process, then=lambda: self._network.break_off(self.process))
@@ -128,9 +134,9 @@ class Life:
         rooms, connections = self.broker.rooms, self.broker._connections
         rooms.log.refresh_stats()
         stats = rooms.log.stats
-        if stats.arena_bytes > self._tail_cache_bytes * PINNED_SHARE + (4 << 20):
+        if stats.arena_bytes > self._tail_cache_bytes * PINNED_SHARE + ONE_BYTES:
             raise Violation(8, f"the tail cache has {stats.arena_bytes} bytes")
-        if stats.buffer_bytes > stats.buffer_bytes_max + (4 << 20):
+        if stats.buffer_bytes > stats.buffer_bytes_max + ONE_BYTES:
             raise Violation(8, f"{stats.buffer_bytes} bytes wait for their flush")
         for budget in (connections.admission.requests, connections.fetch_memory):
             if budget.used > budget.capacity or budget.used < 0:

@@ -15,8 +15,9 @@ import asyncio
 import heapq
 import threading
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, TypeVarTuple, Unpack
@@ -313,6 +314,15 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             self._executor.shutdown()
 
     # ------------------------------------------------------------ threads
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Let time stand still meanwhile: a thread of the process is at work, and what it answers is waited for."""
+        self._outside += 1
+        try:
+            yield
+        finally:
+            self._outside -= 1
 
     def outside(self, future: asyncio.Future[T]) -> asyncio.Future[T]:
         """Let time stand still until the future is done: a thread of the process works on it."""

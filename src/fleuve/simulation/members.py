@@ -41,13 +41,13 @@ class Member:
         self._instance_id = instance_id
         self._member_id = ""
         self._generation = -1
-        self._session_ms = client.chance.choice([1_000, 3_000, 6_000])
+        self._session_ms = round(client.chance.choice([1_000, 3_000, 6_000]) * play.pace)
 
     async def run(self) -> None:
         """Be a member until the end."""
         chance = self._client.chance
         while self._play.going:
-            await asyncio.sleep(chance.random() * 0.5)
+            await asyncio.sleep(chance.random() * 0.5 * self._play.pace)
             try:
                 if self._generation < 0:
                     await self._join()
@@ -65,7 +65,7 @@ class Member:
         request = join_group.JoinGroupRequest(
             group_id=group.name,
             session_timeout_ms=self._session_ms,
-            rebalance_timeout_ms=2_000,
+            rebalance_timeout_ms=min(15_000, round(2_000 * self._play.pace)),
             member_id=self._member_id,
             group_instance_id=instance,
             protocol_type="consumer",

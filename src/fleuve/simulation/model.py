@@ -14,6 +14,8 @@ from uuid import UUID
 
 from fleuve.simulation.history import Violation
 
+ENDS_KEPT = 1_000
+
 Batch = tuple[int, int, list[tuple[int, bytes, int]]]
 """First offset, last offset, and (offset, value, timestamp) of its records."""
 
@@ -174,6 +176,14 @@ class Partition:
         check_sequences(self.name, [found[offset] for offset in sorted(found)], whole=log_start == 0)
         return len(found)
 
+    def forget_deleted(self) -> None:
+        """Forget what lies below the log start, so that a long simulation does not grow."""
+        for offset in [offset for offset in self.known if offset < self.log_start]:
+            value, _ = self.known.pop(offset)
+            self.acknowledged.pop(offset, None)
+            self.places.pop(value, None)
+        del self.ends[:-ENDS_KEPT]
+
     def lose(self) -> None:
         """Forget what a power cut may have taken with it."""
         if not self.keeping.flushed:
@@ -260,6 +270,14 @@ class Model:
     def living(self) -> list[Topic]:
         """Return the topics that nobody has asked to delete."""
         return [topic for topic in self.topics.values() if not topic.deletion_asked]
+
+    def forget_deleted(self) -> None:
+        """Forget topics and records that were deleted."""
+        for topic_id in [topic.id for topic in self.topics.values() if topic.deleted]:
+            del self.topics[topic_id]
+        for topic in self.topics.values():
+            for partition in topic.partitions:
+                partition.forget_deleted()
 
     def lose_power(self) -> None:
         """Forget what a power cut may have taken with it."""

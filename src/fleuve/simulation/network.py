@@ -41,7 +41,7 @@ class _Stream:
         self._network = network
         self._deliver = deliver
         self._end = end
-        self._pieces: deque[bytes] = deque()
+        self._pieces: deque[Any] = deque()
         self.size = 0
         self._under_way: asyncio.TimerHandle | None = None
         self._held = False
@@ -50,7 +50,8 @@ class _Stream:
         self.on_sent: Callable[[], None] | None = None
         self.on_reset: Callable[[], None]
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Any) -> None:
+        # As it is: whoever wrote a view of something must leave that as it is until it is sent.
         if data and not self._dead:
             self._pieces.append(data)
             self.size += len(data)
@@ -141,7 +142,7 @@ class _Transport(asyncio.Transport):
         if self._closing or not self.alive:
             return
         for data in list_of_data:
-            self._pair.to_client.write(bytes(data))
+            self._pair.to_client.write(data)
         if not self._writing_paused and self._pair.to_client.size > self._high:
             self._writing_paused = True
             self._protocol.pause_writing()
@@ -286,9 +287,11 @@ class Socket:
         self._pair.reset()
 
     def abandon(self) -> None:
-        """Go, and let the broker have what is on its way to it; it hears of the end much later."""
+        """Go; the broker gets what is on its way to it, perhaps late, and hears of the end much later."""
         self._end()
-        loop = self._pair.network.loop
+        network, loop = self._pair.network, self._pair.network.loop
+        self._pair.to_broker.hold()
+        loop.call_later(network.late(), self._pair.to_broker.release, context=network.context)
         loop.call_later(30.0, self._pair.reset, context=self._pair.network.context)
 
     # -- called by the network
@@ -448,6 +451,10 @@ class Network:
         if weather.stalls and chance.random() < weather.stalls:
             seconds += chance.random() * weather.stall_s
         return seconds
+
+    def late(self) -> float:
+        """Return how late arrives what somebody leaves behind."""
+        return self._chance.choice([0.0, 0.05, 0.5]) * self._chance.random()
 
     def cut(self, size: int) -> int:
         """Return how many bytes of a piece arrive together."""

@@ -24,6 +24,12 @@ class Play:
         self.history = history
         self.model = Model(now)
         self.groups: dict[str, GroupModel] = {}
+        self.sizes: tuple[int, ...] = (0, 0, 0, 100, 1_000, 10_000)
+        """By how many bytes a plain producer's values may be longer than need be."""
+        self.pace = 1.0
+        """How many times longer clients wait between what they do."""
+        self.forever = True
+        """Some topics keep their records for ever."""
         self.going = True
         """Clients go on with new things."""
         self.is_rough: Callable[[], bool] = bool

@@ -19,7 +19,6 @@ VERSION_IDS = 13
 UNKNOWN_OUTCOMES = {ErrorCode.KAFKA_STORAGE_ERROR, ErrorCode.REQUEST_TIMED_OUT, ErrorCode.NOT_LEADER_OR_FOLLOWER}
 """The record may be in the log, now or later."""
 TOPIC_GONE = {ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID}
-SIZES = [0, 0, 0, 100, 1_000, 10_000]
 RETRIES_IN_CALM_MAX = 60
 
 
@@ -96,7 +95,7 @@ async def produce_plainly(play: Play, client: Client) -> None:
     chance = client.chance
     number = 0
     while play.going:
-        await asyncio.sleep(chance.random() * chance.choice([0.02, 0.2, 1.0]))
+        await asyncio.sleep(chance.random() * chance.choice([0.02, 0.2, 1.0]) * play.pace)
         batches: list[Sent] = []
         for _ in range(chance.choice([1, 1, 1, 2, 4])):
             picked = play.some_partition(chance)
@@ -106,7 +105,7 @@ async def produce_plainly(play: Play, client: Client) -> None:
             values = []
             for _ in range(chance.randrange(1, 4)):
                 number += 1
-                values.append(b"p/%s/%d/" % (client.name.encode(), number) + b"." * chance.choice(SIZES))
+                values.append(b"p/%s/%d/" % (client.name.encode(), number) + b"." * chance.choice(play.sizes))
             records, told = batch_of(play, values, compression=chance.choice([0, 0, 0, 1, 3]))
             batches.append(Sent(topic, index, told, records))
         if not batches:
@@ -147,7 +146,7 @@ class Idempotent:
         """Produce until the end; then until all is acknowledged."""
         play, chance = self._play, self._client.chance
         while play.going or self._open:
-            await asyncio.sleep(chance.random() * chance.choice([0.01, 0.1, 0.5]))
+            await asyncio.sleep(chance.random() * chance.choice([0.01, 0.1, 0.5]) * play.pace)
             try:
                 if self._producer_id < 0:
                     await self._begin()
@@ -202,6 +201,11 @@ class Idempotent:
             request = request_of([sent], version, acks=-1)
             under_way.append(client.send_on(socket, produce, request, version, what))
             await asyncio.sleep(client.chance.choice([0, 0, 0.001]))
+        if client.chance.random() < 0.05:
+            # As a producer that is taken for dead, and whose last requests arrive after all.
+            client.abandon()
+            self._begin_epoch()
+            return
         left: list[Sent] = []
         error: Lost | None = None
         for sent, future in zip(self._open, under_way, strict=True):
@@ -229,10 +233,13 @@ class Idempotent:
         if not self._open or chance.random() < 0.8:
             return
         self._client.abandon()
-        self._open.clear()
-        if chance.random() < 0.8:
-            self._epoch += 1
-            self._sequences.clear()
-            self._client.note(f"begins epoch {self._epoch}")
-        else:
+        self._begin_epoch()
+        if chance.random() < 0.2:
             self._producer_id = -1
+
+    def _begin_epoch(self) -> None:
+        """Give up what is open: nobody knows what becomes of it."""
+        self._open.clear()
+        self._sequences.clear()
+        self._epoch += 1
+        self._client.note(f"begins epoch {self._epoch}")

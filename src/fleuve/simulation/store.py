@@ -97,6 +97,11 @@ class SimulatedStore(MemoryStore):
             await self._weather.passes()
             yield extent
 
+    @property
+    def has_unflushed(self) -> bool:
+        """Whether a power cut would lose anything."""
+        return self._synced < len(self._order)
+
     def _succeeded(self) -> None:
         self._voided |= self._failed
         self._failed.clear()

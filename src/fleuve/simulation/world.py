@@ -32,7 +32,7 @@ from fleuve.base.errors import FleuveError
 from fleuve.simulation.admin import Admin
 from fleuve.simulation.clock import SimulatedClock
 from fleuve.simulation.consumers import Consumer
-from fleuve.simulation.engine import Device
+from fleuve.simulation.engine import Device, SimulatedEngine
 from fleuve.simulation.history import History, Violation
 from fleuve.simulation.hostile import send_nonsense
 from fleuve.simulation.life import Life
@@ -71,6 +71,8 @@ class World:
             chance=Random(chance.getrandbits(64)),
             history=self.history,
         )
+        if chance.random() < 0.2:
+            self.play.sizes = (1_000, 20_000, 100_000)
         self.play.is_rough = self._is_rough
         self.play.is_slow = lambda: self._is_rough() or self._device.weather.slow_s > 0 or self._weather.stalls > 0
         self._settings = self._some_settings()
@@ -123,8 +125,8 @@ class World:
     async def _run(self) -> None:
         chance, play = self._chance, self.play
         async with asyncio.TaskGroup() as tasks:
-            watching = tasks.create_task(self._watch())
             self._life = await self._begin()
+            watching = tasks.create_task(self._watch())
             clients = [tasks.create_task(work) for work in self._clients()]
             for _ in range(chance.choice([0, 1, 1, 2, 3])):
                 await self._trouble(chance.choice([0.5, 2.0, 6.0]))
@@ -222,6 +224,7 @@ class World:
                 loop=self.loop,
                 network=self._network,
                 device=self._device,
+                engine=SimulatedEngine(self._device),
                 clock=self._clock,
                 chance=Random(self._chance.getrandbits(64)),
                 settings=self._settings,
@@ -250,10 +253,19 @@ class World:
             await self._kill(self._life)
         self._life = await self._begin()
 
+    async def _until_it_hurts(self) -> None:
+        """Wait a little for a moment in which something is written and not flushed."""
+        for _ in range(500):
+            if self._device.store.has_unflushed and self._chance.random() < 0.5:
+                return
+            await asyncio.sleep(0.002)
+
     async def _kill(self, life: Life) -> None:
         power = self._chance.random() < 0.6
         self.power_cuts += power
         if power:
+            if self._chance.random() < 0.7:
+                await self._until_it_hurts()
             self.play.model.lose_power()
         await life.kill(power=power)
 
