@@ -65,7 +65,7 @@ class Client:
         """Send a request by this connection, which may have ended: then the future has Lost."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if socket.ended or socket is not self._socket:
-            answer.set_exception(Lost("the connection has ended"))
+            _lose(answer)
             return answer
         frame = self._frame(codec, request, version, what)
         self._waiting.append((self._correlation_id, codec, version, answer))
