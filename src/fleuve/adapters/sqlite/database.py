@@ -124,6 +124,8 @@ class Database:
         self._loop = loop
         try:
             self._writer = self._connect()
+            # Its first page is not in the WAL: a start that was killed may have written it and not flushed it.
+            flush_file(self._path)
             _check(self._writer)
             migrate(self._writer)
             self._reader = self._connect()
@@ -131,6 +133,8 @@ class Database:
             self._close_connections()
             if isinstance(error, sqlite3.DatabaseError):
                 raise _as_corrupt_at_open(error, self._path) from error
+            if isinstance(error, OSError):
+                raise _wrapped(error) from error
             raise
         for name, target in (("catalog-writer", self._write_forever), ("catalog-reader", self._read_forever)):
             thread = threading.Thread(target=target, name=name, daemon=True)
@@ -341,6 +345,12 @@ class Database:
                     with contextlib.suppress(sqlite3.Error):
                         self._reader.execute("ROLLBACK")
             self._answer([work])
+
+
+def flush_file(path: Path) -> None:
+    """Flush what the system has of a file, whoever wrote it. Raises OSError."""
+    with path.open("r+b", buffering=0) as file:
+        os.fsync(file.fileno())
 
 
 def write_again(path: Path) -> None:
