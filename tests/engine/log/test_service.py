@@ -16,6 +16,7 @@ from fleuve.engine.log.errors import (
     StorageFailed,
     UnknownPartition,
 )
+from fleuve.engine.log.fetch import FetchWant
 from fleuve.engine.log.policy import LogPolicy
 from fleuve.ports.errors import CatalogUnavailable
 from fleuve.records.errors import CorruptBatch, InvalidTimestamp
@@ -237,6 +238,58 @@ async def test_a_view_that_missed_a_deletion_does_not_answer_with_nothing_for_ev
         log.service._views.get(ONE)._tail.clear()
         assert isinstance((await log.fetch(0)).error, OffsetOutOfRange)
         assert (await log.fetch(2)).log_start_offset == 2
+
+
+class Counted:
+    """Memory for a fetch, and how much of it is taken."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    async def take(self, size: int) -> int:
+        self.taken += size
+        return size
+
+    def adjust(self, size: int) -> None:
+        self.taken += size
+
+
+async def jumps_over_nothing(log, delete):
+    """Let records be deleted between a fetch's look at its view and its look at the index; it must say so."""
+    for value in (b"a", b"b", b"c"):
+        await log.append(batch(value))
+    log.service._views.get(ONE)._tail.clear()
+    runs = log.catalog.log.runs
+
+    async def overtaken(partition_id, *, offset, limit):
+        await delete()
+        return await runs(partition_id, offset=offset, limit=limit)
+
+    log.service._fetcher._reader._catalog = type("Overtaken", (), {"runs": staticmethod(overtaken)})()
+    memory = Counted()
+    (result,) = await log.service.fetch(
+        [FetchWant(ONE, 0, 1 << 20)],
+        max_wait_ms=0,
+        min_bytes=1,
+        max_bytes=1 << 20,
+        read_committed=False,
+        memory=memory,
+    )
+    assert isinstance(result.error, OffsetOutOfRange)
+    assert (result.records, result.log_start_offset, result.high_watermark) == ([], 2, 3)
+    assert memory.taken == 0
+    assert values_of(await log.fetch(2)) == [(2, b"c")]
+
+
+async def test_a_fetch_behind_the_tail_that_delete_records_overtakes_jumps_over_no_record(tmp_path):
+    async with running_log(tmp_path) as log:
+        await jumps_over_nothing(log, lambda: log.service.delete_records(ONE, offset=2))
+
+
+async def test_a_fetch_behind_the_tail_that_retention_overtakes_jumps_over_no_record(tmp_path):
+    async with running_log(tmp_path) as log:
+        # Another broker's: it asks the catalog, and knows of no view here.
+        await jumps_over_nothing(log, lambda: log.catalog.log.advance_log_start(ONE, offset=2))
 
 
 async def test_a_fetch_whose_partition_cannot_be_looked_up_is_told_of_the_storage_and_not_of_an_unknown_partition(
