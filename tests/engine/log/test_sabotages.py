@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from fleuve.engine.log import catch_up, decide, fetch, flush, partition, recovery, service
+from fleuve.engine.log import arena, catch_up, decide, fetch, flush, partition, recovery, service, slab
 from fleuve.simulation.loop import virtually
 from support.sabotages import each, line, sabotaged
 from support.sentences import Sentence, failure, load, of_files
@@ -65,6 +65,13 @@ SABOTAGES = [
     line(catch_up, "        patch(data, position, offset, run.leader_epoch)", "        pass"),
     line(catch_up, "leftover=buffers[0])", "leftover=buffers[0][1:])"),
     line(catch_up, "cursor.object_name == stored.object_name and", ""),
+    line(fetch, "if _begins_above(result.records, offset) if", "if False if"),
+    # Memory that is used again
+    line(slab, "            free = False\n", "            free, self.used = True, 0\n"),
+    line(arena, "if not self._slabs or self._slabs[0].pending:", "if not self._slabs:"),
+    line(arena, "            partition.evict(piece)\n", "            pass\n"),
+    line(arena, "if slab.size == self.slab_bytes and slab.recycled():", "if slab.size == self.slab_bytes:"),
+    line(service, "            batch.slab.pending -= 1\n            if", "            if"),
 ]
 
 
@@ -89,7 +96,7 @@ def _in_a_directory(function: Callable[[Path | None], Coroutine[None, None, None
 def sentences() -> list[Sentence]:
     reads, simulation = load(HERE, "catch_up"), load(HERE, "simulation")
     return [
-        *of_files(HERE, ("flush", "catch_up", "decide")),
+        *of_files(HERE, ("flush", "catch_up", "decide", "arena")),
         *(partial(_in_memory, function) for function in _with_a_directory("service")),
         *(partial(_in_a_directory, function) for function in _with_a_directory("recovery")),
         *(partial(reads.test_any_read_returns_whole_batches_in_order, seed) for seed in range(1, 9)),
