@@ -36,3 +36,10 @@ async def test_a_broker_keeps_what_it_told_wherever_in_its_life_the_power_is_cut
         f" and {report.again:,} in the lives after them",
     )
     assert report.findings == []
+
+
+async def test_a_first_start_that_is_killed_and_a_power_cut_after_it_leave_what_the_next_can_start_on(tmp_path):
+    lived = await rehearse(tmp_path / "life", SEED, turns=0)
+    cutter = Cutter(tmp_path, SEED)
+    await cutter.kill_the_start(lived)
+    assert cutter.report.findings == []

@@ -236,6 +236,11 @@ class Cutter:
             for how, loss in losses(device, self._chance, thorough=thorough):
                 await self._cut(lived, device, how, loss, again=self._goes_on(loss))
 
+    async def kill_the_start(self, lived: Lived) -> None:
+        """Kill a life at each place before it serves, and cut the power of the one that follows."""
+        for device in lived.devices(range(lived.before.count, lived.ready + 1)):
+            await self._cut(lived, device, "the process is killed", None, again=True)
+
     async def cut_somewhere(self, lived: Lived, cuts: int) -> None:
         """Cut a life so many times, spread over it."""
         telling = lived.telling()

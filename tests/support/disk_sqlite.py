@@ -3,7 +3,8 @@
 SQLite reaches its files through a VFS, a table of functions. This registers a copy of the system's own as the default
 one, in the very library that Python's sqlite3 uses: it opens and deletes as the original does, and takes note. A file
 below a watched directory gets a copy of the system's methods in which those that change something take note, too;
-all others stay as they are. The -shm is memory that is mapped, and nothing of it is meant to survive.
+all others stay as they are. How a new catalog gets its name is watched as well. The -shm is memory that is mapped, and
+nothing of it is meant to survive.
 
 Flushes are not handed to the real device, so that tests are quick.
 """
@@ -18,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fleuve.adapters.sqlite import creation
 from support.disk import Disk, Flush, FlushDirectory, Loss, Names, Resize, Write
 
 _OK = 0
@@ -112,6 +114,8 @@ class _Watch:
         self._vfs.xOpen = self._address("xOpen")
         self._vfs.xDelete = self._address("xDelete")
         assert library.sqlite3_vfs_register(ctypes.byref(self._vfs), 1) == _OK
+        self._really_remove, self._really_publish = creation.remove, creation.publish
+        creation.remove, creation.publish = self._on_remove, self._on_publish
 
     def _address(self, name: str) -> int:
         return ctypes.cast(self._calls[name], _Pointer).value or 0
@@ -158,6 +162,28 @@ class _Watch:
                 if flush_directory & 1:
                     disk.do(FlushDirectory(disk.name(path).parent))
             return code
+
+    def _on_remove(self, path: Path) -> None:
+        disk = self._disk_of(path)
+        if disk is None or not path.exists():
+            self._really_remove(path)
+            return
+        with disk.lock:
+            disk.raise_if_dead()
+            self._really_remove(path)
+            disk.do(Names(((disk.name(path), None),)))
+
+    def _on_publish(self, partial: Path, path: Path) -> None:
+        disk = self._disk_of(path)
+        if disk is None:
+            self._really_publish(partial, path)
+            return
+        with disk.lock:
+            disk.raise_if_dead()
+            disk.do(Flush(disk.opened(partial), everything=True))
+            partial.replace(path)
+            disk.rename(partial, path)
+            disk.do(FlushDirectory(disk.name(path).parent))
 
     def _on_close(self, file: int) -> int:
         return int(self._files.pop(file).close(file))

@@ -366,7 +366,7 @@ async def living(root: Path, told: Told, *, clock: ManualClock, device: Device |
 @contextlib.contextmanager
 def _watching_the_catalog(disk: Disk) -> Any:
     """Let the catalog copy its WAL back often, and tell the disk when it writes it again by itself."""
-    before = database.CHECKPOINT_PAGES, database.write_again, database.flush_file
+    before = database.CHECKPOINT_PAGES, database.write_again
 
     def write_again(path: Path) -> None:
         with disk.lock:
@@ -377,13 +377,8 @@ def _watching_the_catalog(disk: Disk) -> Any:
                 disk.do(Write(number, 0, path.read_bytes()))
                 disk.do(Flush(number, everything=True))
 
-    def flush_file(path: Path) -> None:
-        with disk.lock:
-            disk.raise_if_dead()
-            disk.do(Flush(disk.opened(path), everything=True))
-
-    database.CHECKPOINT_PAGES, database.write_again, database.flush_file = CHECKPOINT_PAGES, write_again, flush_file
+    database.CHECKPOINT_PAGES, database.write_again = CHECKPOINT_PAGES, write_again
     try:
         yield
     finally:
-        database.CHECKPOINT_PAGES, database.write_again, database.flush_file = before
+        database.CHECKPOINT_PAGES, database.write_again = before

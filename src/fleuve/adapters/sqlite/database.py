@@ -25,6 +25,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar, cast
 
+from fleuve.adapters.sqlite.creation import make_if_missing
 from fleuve.adapters.sqlite.migrations import migrate
 from fleuve.base.errors import FleuveError
 from fleuve.ports.errors import CatalogUnavailable, CommitOutcomeUnknown, CorruptState, StoreUnavailable
@@ -123,9 +124,8 @@ class Database:
         """
         self._loop = loop
         try:
+            make_if_missing(self._path)
             self._writer = self._connect()
-            # Its first page is not in the WAL: a start that was killed may have written it and not flushed it.
-            flush_file(self._path)
             _check(self._writer)
             migrate(self._writer)
             self._reader = self._connect()
@@ -345,12 +345,6 @@ class Database:
                     with contextlib.suppress(sqlite3.Error):
                         self._reader.execute("ROLLBACK")
             self._answer([work])
-
-
-def flush_file(path: Path) -> None:
-    """Flush what the system has of a file, whoever wrote it. Raises OSError."""
-    with path.open("r+b", buffering=0) as file:
-        os.fsync(file.fileno())
 
 
 def write_again(path: Path) -> None:
