@@ -298,3 +298,16 @@ async def test_the_growing_journal_file_cannot_be_deleted(tmp_path):
         await store.delete([placed.object_name])
         assert await store.list() == []
         assert await scanned(store) == {}
+
+
+async def test_nothing_is_remembered_of_a_journal_file_that_was_deleted(tmp_path):
+    async with journal_store(tmp_path) as store:
+        for number in range(1, 20):
+            placed = await write(store, number)
+            await store.seal(older_than_ms=0, larger_than_bytes=0)
+            await store.delete([placed.object_name])
+            assert await store.valid_end(placed.object_name) == 0
+        kept = await write(store, 20)
+        assert len(store._appender.known_ends()) == 1
+        assert await store.valid_end(kept.object_name) == kept.position + len(body_of(20))
+        assert await scanned(store) == {20: body_of(20)}

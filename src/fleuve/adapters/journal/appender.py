@@ -15,7 +15,7 @@ before anything durable is acknowledged they are written again, byte for byte, a
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple, TypeVar
@@ -111,6 +111,12 @@ class Appender:
         if self._current is not None:
             ends[self._current.name.sequence] = _end_of(self._current)
         return ends
+
+    def forget(self, names: Iterable[JournalName]) -> None:
+        """Forget files that were deleted."""
+        for name in names:
+            if name.incarnation == self._incarnation:
+                self._closed.pop(name.sequence, None)
 
     def growing(self) -> tuple[str, int] | None:
         """Return the name and the size of the file that is appended to."""

@@ -165,6 +165,8 @@ class JournalStore:
         if name.sequence in known:
             stated = JournalFile(name, path_of(self._root, object_name), known[name.sequence])
             return await self._in_thread(self._readers, "scan", lambda: self._valid_end(stated, settling=False))
+        if name.incarnation == self._incarnation:
+            return 0
         surveyed = self._surveys.get(name.incarnation)
         if surveyed is None:
             listed = await self._in_thread(
@@ -216,6 +218,8 @@ class JournalStore:
         if growing is not None and growing[0] in object_names:
             raise StoreUnavailable(f"{growing[0]} is still appended to; it can be deleted once it is sealed")
         await self._in_thread(self._changers, "delete", lambda: self._objects.delete(object_names))
+        if deleted := [name for name in map(journal_name, object_names) if name is not None]:
+            await self._journal.call(lambda: self._appender.forget(deleted))
 
     async def list(self) -> list[ObjectInfo]:
         """Return everything that is there; the growing file with what is written in it, not with what is reserved."""
