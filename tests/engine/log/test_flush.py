@@ -198,6 +198,37 @@ def gated(log):
 
 
 @virtual
+async def test_a_flush_that_is_written_first_is_not_committed_before_those_in_front_of_it():
+    async with running_log() as log:
+        flusher = gated(log)
+        flusher._catalog.gates["commit"] = commit = asyncio.Event()
+        flusher._store.write = holding(flusher._store.write, 2, write := asyncio.Event())
+        sent = []
+        for index in range(3):
+            # One waits for the catalog, the next for the device, and the last for nothing but these two.
+            sent.append(log.send(batch(b"%d" % index)))
+            await asyncio.sleep(1)
+        commit.set()
+        await asyncio.sleep(1)
+        assert [one.done() for one in sent] == [True, False, False]
+        write.set()
+        assert [(await one).base_offset for one in sent] == [0, 1, 2]
+        assert await log.values() == [(index, b"%d" % index) for index in range(3)]
+
+
+def holding(write, number, gate):
+    """Return the write, but for one flush that waits once it is written."""
+
+    async def held(flush, *arguments, **named):
+        placed = await write(flush, *arguments, **named)
+        if flush.number == number:
+            await gate.wait()
+        return placed
+
+    return held
+
+
+@virtual
 async def test_a_commit_that_was_taken_for_lost_and_happened_is_no_second_batch():
     """The void finds the flush committed: its readers see it, and its producer's retry is a duplicate."""
     async with running_log() as log:

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from fleuve.engine.log import arena, catch_up, decide, fetch, flush, partition, recovery, service, slab
+from fleuve.engine.log import arena, catch_up, decide, fetch, flush, partition, recovery, service, slab, views
 from fleuve.simulation.loop import virtually
-from support.sabotages import each, line, sabotaged
+from support.sabotages import Sabotage, each, line, sabotaged
 from support.sentences import Sentence, failure, load, of_files
 
 HERE = Path(__file__).parent
@@ -49,6 +49,19 @@ SABOTAGES = [
     line(service, "        patch(batch.slab.view, batch.start, outcome, view.leader_epoch)\n", "        pass\n"),
     line(service, "self._note_refused(partition_id, records)", "pass"),
     line(service, "            view.wake()", "            pass"),
+    Sabotage(
+        "commit whichever flush is written first",
+        flush.__name__,
+        "            flush = self._under_way[0]\n"
+        "            await flush.written\n"
+        "            await self._commit(flush)\n"
+        "            self._under_way.popleft()\n",
+        "            written = [flush for flush in self._under_way if flush.written.done()]\n"
+        "            flush = (written or self._under_way)[0]\n"
+        "            await flush.written\n"
+        "            await self._commit(flush)\n"
+        "            self._under_way.remove(flush)\n",
+    ),
     # Recovery
     line(recovery, "after=number)", "after=number + 1)"),
     line(recovery, "                await self._recovery.skip(FlushId(unfinished.incarnation, number))\n", ""),
@@ -66,6 +79,13 @@ SABOTAGES = [
     line(catch_up, "leftover=buffers[0])", "leftover=buffers[0][1:])"),
     line(catch_up, "cursor.object_name == stored.object_name and", ""),
     line(fetch, "if _begins_above(result.records, offset) if", "if False if"),
+    line(
+        fetch,
+        'self._failures.failed(f"where partition {partition_id} stands", error)',
+        "UnknownPartition(str(error))",
+    ),
+    line(catch_up, "full = first_offset >= end_offset or", "full ="),
+    line(views, "            if self._dropped == dropped:\n", "            if True:\n"),
     # Memory that is used again
     line(slab, "            free = False\n", "            free, self.used = True, 0\n"),
     line(arena, "if not self._slabs or self._slabs[0].pending:", "if not self._slabs:"),
