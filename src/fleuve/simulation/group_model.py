@@ -12,7 +12,7 @@ from uuid import UUID
 from fleuve.simulation.history import Violation
 
 Key = tuple[UUID, int]
-COMMITS_KEPT = 100
+COMMITS_KEPT = 20
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,7 +83,8 @@ class GroupModel:
         """Forget what is of no use any more, so that a long simulation does not grow."""
         self.commits = {key: commits for key, commits in self.commits.items() if key[0] in living}
         for commits in self.commits.values():
-            for offset in sorted(commits)[:-COMMITS_KEPT]:
+            taken = sorted(offset for offset, commit in commits.items() if not commit.refused)
+            for offset in commits.keys() - set(taken[-COMMITS_KEPT:]):
                 del commits[offset]
         self.left.clear()
         self.leaders.clear()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sqlite3
+import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from random import Random
@@ -52,7 +53,9 @@ class Used(NamedTuple):
     time_s: float
     memory_kib: int
     objects: int
-    """Of Python's."""
+    """Of Python's, as far as they may refer to others."""
+    blocks: int
+    """Of memory: everything small that Python has, numbers and texts, too."""
     rows: int
     files: int
     file_bytes: int
@@ -144,6 +147,7 @@ class Hours:
                 time_s=self.loop.now,
                 memory_kib=_resident_kib(),
                 objects=len(gc.get_objects()),
+                blocks=sys.getallocatedblocks(),
                 rows=_rows(self._directory / "catalog.sqlite"),
                 files=len(files),
                 file_bytes=sum(files),

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from fleuve.simulation.history import Violation
 
-ENDS_KEPT = 1_000
+ENDS_KEPT = 100
 
 Batch = tuple[int, int, list[tuple[int, bytes, int]]]
 """First offset, last offset, and (offset, value, timestamp) of its records."""
