@@ -122,3 +122,24 @@ def test_an_unknown_producer_begins_in_the_middle_only_if_it_can_have_been_forgo
     assert isinstance(_begin(5, allocated=NOW - 10, log_created=NOW - 10), OutOfOrderSequence)
     assert isinstance(_begin(5, allocated=None, unsettled={key}), OutOfOrderSequence)
     assert _begin(0, allocated=None, unsettled={key}) == 0
+
+
+def _in_one_flush(*sequences, states=None):
+    sent = [Batch(PartitionId(1), 61, 0, 0, 7, 0, sequence, -1) for sequence in sequences]
+    states = states or CommitStates({PartitionId(1): LogState(0, 0, 0, 0)}, {}, {})
+    return decide(sent, states, body_position=0, circumstances=CIRCUMSTANCES)
+
+
+def test_of_a_producers_batches_in_one_flush_each_follows_the_one_before():
+    assert _in_one_flush(0, 1, 2).outcome == [0, 1, 2]
+    first, gap, second = _in_one_flush(0, 2, 1).outcome
+    assert (first, second) == (0, 1)
+    assert isinstance(gap, OutOfOrderSequence)
+
+
+def test_the_last_batches_of_a_producer_are_known_again_when_they_are_sent_again():
+    decided = _in_one_flush(*range(ENTRIES_MAX + 1))
+    states = CommitStates(decided.logs, decided.producers, {})
+    oldest, *known = _in_one_flush(*range(ENTRIES_MAX + 1), states=states).outcome
+    assert isinstance(oldest, OutOfOrderSequence)
+    assert known == [Duplicate(offset, -1) for offset in range(1, ENTRIES_MAX + 1)]
