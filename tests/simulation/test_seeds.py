@@ -13,7 +13,7 @@ import pytest
 
 from fleuve.simulation.world import World
 
-SEEDS = int(os.environ.get("FLEUVE_SEEDS", "400"))
+SEEDS = int(os.environ.get("FLEUVE_SEEDS", "500"))
 SEED_FIRST = int(os.environ.get("FLEUVE_SEED", "1"))
 BLOCKS = 20
 """Tests that the seeds are spread over, so that they run beside each other."""
