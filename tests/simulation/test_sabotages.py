@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fleuve.engine.groups import classic
-from fleuve.engine.log import catch_up, decide, flush, partition, recovery, service
+from fleuve.engine.log import arena, catch_up, decide, fetch, flush, partition, recovery, service, slab
 from fleuve.engine.maintenance import garbage, planning
 from fleuve.simulation.world import World
 from support.sabotages import each, line, sabotaged
@@ -31,6 +31,11 @@ SABOTAGES = [
     line(partition, "        self.high_watermark = offset_end\n", "        self.high_watermark = offset_end + 1\n"),
     line(catch_up, "                if last_offset < offset:", "                if False:"),
     line(catch_up, "        patch(data, position, offset, run.leader_epoch)", "        pass"),
+    line(catch_up, "full = first_offset >= end_offset or", "full ="),
+    line(fetch, "if _begins_above(result.records, offset) if", "if False if"),
+    # Memory that is used again
+    line(slab, "            free = False\n", "            free, self.used = True, 0\n"),
+    line(arena, "            partition.evict(piece)\n", "            pass\n"),
     # Maintenance
     line(planning, "if now_ms - youngest <= retention.time_ms:", "if now_ms - youngest <= retention.time_ms // 2:"),
     line(garbage, "if not info.growing and info.name not in known and", "if not info.growing and"),
