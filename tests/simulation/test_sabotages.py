@@ -18,7 +18,6 @@ SABOTAGES = [
     line(decide, "elif batch.producer_epoch < state.epoch:", "elif False:"),
     line(decide, "        if first != expected:", "        if first > expected + 5:"),
     line(decide, "            offset += batch.last_offset_delta + 1\n", "            offset += 1\n"),
-    line(decide, "(*entries, entry)[-ENTRIES_MAX:]", "(entry,)"),
     # Flushes and commits
     line(flush, "durable=any(batch.sync_after_messages <= 1 for batch in batches)", "durable=False"),
     line(flush, "batches.sort(key=_partition_id)", "batches.sort(key=lambda b: (b.partition_id, -b.sequence))"),
