@@ -64,7 +64,7 @@ simulate: install ## Show what happens with a seed of the simulation (SEED=1234)
 
 soak: install-test ## The long forms of kills, cuts, simulation and fuzzing (KILLS=1000 CUTS= SEEDS= FUZZ_SECONDS= SEED=7)
 	cd "$(ROOT)" && FLEUVE_SEED=$(SEED) FLEUVE_KILLS=$(KILLS) FLEUVE_CUTS=$(CUTS) FLEUVE_SEEDS=$(SEEDS) \
-		FLEUVE_FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest $(WORKERS) -m soak -o timeout=0 $(PYTEST)
+		FLEUVE_FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest $(WORKERS) --dist load -m soak -o timeout=0 $(PYTEST)
 
 lint: $(VENV)/.test.stamp ## Check style and formatting
 	cd "$(ROOT)" && $(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .
