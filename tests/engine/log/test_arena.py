@@ -144,3 +144,11 @@ def test_readers_are_asked_to_let_go_when_they_hold_more_than_half_of_it():
         assert len(held) < 10 * SLABS
     assert memory.arena.pinned_bytes > SLABS * SLAB_BYTES // 2
     assert memory.arena.size_bytes <= SLABS * SLAB_BYTES * 3 // 2 + SLAB_BYTES
+
+
+def test_a_small_cache_holds_no_more_than_it_may():
+    memory = Memory()
+    memory.arena = Arena(size_bytes=1 << 20)
+    for _ in range(4 << 20 >> 14):
+        memory.add()
+        assert sum(slab.size for slab in memory.arena._slabs) <= 1 << 20

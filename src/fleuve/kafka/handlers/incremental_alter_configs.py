@@ -15,8 +15,9 @@ Versions:
 Differs from Apache Kafka: an unknown broker setting is INVALID_CONFIG (Kafka keeps it for its plugins), an unknown
 operation INVALID_REQUEST. Listeners, limits of connections and `producer.id.expiration.ms` are fixed at start, though
 they are shown as Kafka shows them. Numbers of threads may change to any (Kafka: to half or double at most), and so may
-the brokers' `min.insync.replicas` (Kafka: not with its eligible leader replicas). There are no loggers and no client
-metrics to change. Throttle time is always 0.
+the brokers' `min.insync.replicas` (Kafka: not with its eligible leader replicas). Spaces around words that are appended
+or subtracted do not count (Kafka keeps them). There are no loggers and no client metrics to change. Throttle time is
+always 0.
 """
 
 from __future__ import annotations
