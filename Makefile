@@ -90,7 +90,7 @@ bench: $(VENV)/.test.stamp ## Run the benchmarks
 	cd "$(ROOT)" && for benchmark in benchmarks/*.py benchmarks/*/*.py; do $(BIN)/python "$$benchmark" || exit 1; done
 
 clean: ## Remove what the other targets installed; data directories stay
-	rm -rf "$(VENV)" "$(ROOT)/.kcat" "$(COMPAT)" "$(NODE_MODULES)" "$(ROOT)/.mypy_cache" "$(ROOT)/.ruff_cache" "$(ROOT)/.pytest_cache"
+	rm -rf "$(VENV)" "$(ROOT)/.kcat" "$(COMPAT)" "$(ROOT)/.peers" "$(NODE_MODULES)" "$(ROOT)/.mypy_cache" "$(ROOT)/.ruff_cache" "$(ROOT)/.pytest_cache"
 
 # The lock files name versions and hashes, and no place to get them from.
 UV_COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
