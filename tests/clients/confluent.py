@@ -76,7 +76,7 @@ class ConfluentConsumer:
             raise KafkaException(error)
         kind, timestamp_ms = message.timestamp()
         assert kind == TIMESTAMP_CREATE_TIME
-        headers = tuple((name, value) for name, value in message.headers() or ())
+        headers = tuple((header[0], header[1]) for header in message.headers() or ())
         partition, offset = message.partition(), message.offset()
         assert partition is not None
         assert offset is not None

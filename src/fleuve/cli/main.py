@@ -12,36 +12,28 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from fleuve import __version__
 from fleuve.app.options import UsageError
 from fleuve.base.errors import FleuveError
+from fleuve.cli.parsers import EXIT_USAGE, Parser
 
 EXIT_FAILED = 1
-EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
-
-
-class _Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(EXIT_USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    from fleuve.cli import serve
+    from fleuve.cli import info, serve
 
-    parser = _Parser(
+    parser = Parser(
         prog="fleuve",
         description="An event-streaming platform that speaks the Apache Kafka wire protocol.",
-        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"fleuve {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
-    serve.add_command(commands)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
+    for command in (serve, info):
+        command.add_to(commands)
     return parser
 
 
@@ -64,6 +56,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _fail(error, EXIT_FAILED)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough: `fleuve consume … | head`.
+        return 0
     return code
 
 

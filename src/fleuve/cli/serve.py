@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from fleuve.app.options import (
     DATA_DIR_DEFAULT,
@@ -21,6 +20,7 @@ from fleuve.app.options import (
     parse_listeners,
     parse_setting,
 )
+from fleuve.cli.parsers import Commands, add_command
 
 _DESCRIPTION = """\
 Run a broker until SIGTERM or SIGINT. When it is ready, one line on standard output says where it listens, where its
@@ -28,10 +28,18 @@ data is and what it promises. Logs go to standard error.
 """
 
 
-def add_command(commands: Any) -> None:
+def add_to(commands: Commands) -> None:
     """Add `serve` to the commands of the parser."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "serve", help="run a broker", description=_DESCRIPTION, allow_abbrev=False
+    parser = add_command(
+        commands,
+        "serve",
+        summary="run a broker",
+        description=_DESCRIPTION,
+        examples=(
+            "fleuve serve --ephemeral",
+            "fleuve serve --data-dir ./data --listen localhost:19092 --http off --set num.partitions=3",
+        ),
+        run=run,
     )
     add = parser.add_argument
     add(
@@ -65,7 +73,6 @@ def add_command(commands: Any) -> None:
         choices=LOG_FORMATS,
         help="auto is text on a terminal, else JSON (default: auto)",
     )
-    parser.set_defaults(run=run)
 
 
 def _path(text: str) -> Path:

@@ -1,0 +1,43 @@
+"""What a command says when the cluster, or the library that talks to it, says no: one line, with what to do."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from confluent_kafka import KafkaError, KafkaException
+
+from fleuve.base.errors import FleuveError, Verdict
+
+_ADVICE = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART: "see `fleuve topic list`",
+    KafkaError.TOPIC_ALREADY_EXISTS: "choose another name, or use `fleuve topic alter`",
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "the user has no right to this topic",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "the user has no right to this group",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "the user has no right to this",
+    KafkaError.NON_EMPTY_GROUP: "stop its members first",
+    KafkaError.GROUP_ID_NOT_FOUND: "see `fleuve group list`",
+    KafkaError.MSG_SIZE_TOO_LARGE: "raise max.message.bytes of the topic, and give -X message.max.bytes=BYTES",
+    KafkaError._TIMED_OUT: "a broker may be down, or its advertised address unreachable from here",
+}
+
+
+class CommandFailed(FleuveError, verdict=Verdict.REJECT):
+    """A command could not do what it was asked; the message is one line and says what to do."""
+
+
+def failure(error: KafkaError | KafkaException, *, what: str) -> CommandFailed:
+    """Return the error to raise for a library's: `what` is what could not be done, as in "topic orders"."""
+    told: KafkaError = error.args[0] if isinstance(error, KafkaException) else error
+    text = " ".join(str(told.str()).split()).rstrip(".")
+    advice = _ADVICE.get(told.code())
+    return CommandFailed(f"{what}: {text}" + (f"; {advice}" if advice else ""))
+
+
+@contextlib.contextmanager
+def failing(what: str) -> Iterator[None]:
+    """Turn a library's error inside the block into one of ours."""
+    try:
+        yield
+    except KafkaException as error:
+        raise failure(error, what=what) from error

@@ -1,0 +1,1 @@
+"""What commands print: data on standard output, as tables for people or JSON for programs, the rest beside it."""

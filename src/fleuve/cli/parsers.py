@@ -1,0 +1,58 @@
+"""What the parsers of all commands have in common: errors of one line, and examples under each help.
+
+Only argparse is loaded here; a command imports what it needs when it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+EXIT_USAGE = 2
+
+Commands = Any
+"""What `ArgumentParser.add_subparsers` returns."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one line, and which takes no abbreviated flags."""
+
+    def __init__(self, **keywords: Any) -> None:
+        keywords.setdefault("allow_abbrev", False)
+        super().__init__(**keywords)
+
+    def error(self, message: str) -> NoReturn:
+        """Say in one line what is wrong, and exit with 2."""
+        self.exit(EXIT_USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def add_command(
+    commands: Commands,
+    name: str,
+    *,
+    summary: str,
+    description: str,
+    examples: Sequence[str],
+    run: Callable[[argparse.Namespace], int],
+) -> argparse.ArgumentParser:
+    """Add a command and return its parser.
+
+    `summary` is its line in the list of commands. `examples` are command lines for a shell, each of which works
+    when it is typed behind the ones above it, at a broker with nothing in it; `--help` shows them.
+    """
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=summary,
+        description=description,
+        epilog="examples:\n" + "\n".join(f"  $ {example}" for example in examples),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_group(commands: Commands, name: str, *, summary: str) -> Commands:
+    """Add a word that has commands of its own below it, such as `topic`, and return these."""
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
+    return parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
