@@ -28,7 +28,7 @@ SEEDS ?= 20000
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help run install install-test test lint types layers generated generate format pytest sabotage compat clients recordings simulate soak bench docs lock clean
+.PHONY: help run install install-test test lint types layers generated generate format pytest sabotage compat clients recordings simulate soak bench docs site lock clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -40,7 +40,7 @@ install: $(VENV)/.run.stamp ## Install what the broker needs
 
 install-test: $(VENV)/.test.stamp kcat ## Install what the tests need
 
-test: install-test lint types layers generated pytest ## Check everything
+test: install-test lint types layers generated site pytest ## Check everything
 
 pytest: install-test ## Run the tests alone (PYTEST="-k fetch")
 	cd "$(ROOT)" && $(BIN)/python -m pytest $(WORKERS) -m "not compat and not sabotage" $(CLIENTS_RESULTS) $(PYTEST)
@@ -81,7 +81,11 @@ generated: $(VENV)/.test.stamp ## Check that generated files are what their gene
 generate: $(VENV)/.test.stamp ## Write the generated files again
 	cd "$(ROOT)" && for generator in tools/gen_*.py; do $(BIN)/python "$$generator" || exit 1; done
 
-docs: generate ## Write the reference pages again; the other pages are written by hand
+docs: generate ## Write the reference pages again, and build the documentation into ./site
+	@$(MAKE) --no-print-directory site
+
+site: $(VENV)/.docs.stamp ## Build the documentation into ./site, and check its links
+	@$(BIN)/python "$(ROOT)/tools/build_site.py"
 
 format: $(VENV)/.test.stamp ## Format the code
 	cd "$(ROOT)" && $(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format --quiet .
@@ -100,6 +104,7 @@ lock: $(VENV)/.python.stamp ## Lock the newest versions that pyproject.toml allo
 	cd "$(ROOT)" && $(UV_COMPILE) --upgrade pyproject.toml --group build -o requirements/run.txt
 	cd "$(ROOT)" && $(UV_COMPILE) --upgrade pyproject.toml -c requirements/run.txt \
 		--group build --group lint --group test -o requirements/test.txt
+	cd "$(ROOT)" && $(UV_COMPILE) --upgrade -c requirements/test.txt --group docs -o requirements/docs.txt
 	cd "$(ROOT)" && $(UV_COMPILE) --upgrade --group lock -o requirements/lock.txt
 
 # The programs around clients of other languages.
@@ -134,4 +139,8 @@ $(VENV)/.run.stamp: $(VENV)/.python.stamp $(ROOT)/requirements/run.txt $(ROOT)/p
 
 $(VENV)/.test.stamp: $(VENV)/.run.stamp $(ROOT)/requirements/test.txt
 	$(PIP_INSTALL) -r "$(ROOT)/requirements/test.txt"
+	@touch $@
+
+$(VENV)/.docs.stamp: $(VENV)/.test.stamp $(ROOT)/requirements/docs.txt
+	$(PIP_INSTALL) -r "$(ROOT)/requirements/docs.txt"
 	@touch $@

@@ -74,6 +74,13 @@ def test_every_page_is_listed_in_the_index():
     assert [page for page in single if f"({page})" not in index] == []
 
 
+@pytest.mark.parametrize("folder", ["decisions", "formats"])
+def test_every_page_of_a_folder_is_listed_in_its_index(folder):
+    index = (ROOT / "docs" / folder / "index.md").read_text()
+    pages = [path.name for path in (ROOT / "docs" / folder).glob("*.md") if path.name != "index.md"]
+    assert [page for page in pages if f"({page})" not in index] == []
+
+
 def test_locked_requirements_name_no_place_to_get_them_from():
     places = re.compile(r"://|--(extra-)?index-url|--find-links")
     files = [*(ROOT / "requirements").glob("*.txt")]
