@@ -10,7 +10,7 @@ PIP_INSTALL := $(PIP) install --quiet --require-hashes --only-binary :all:
 export PATH := $(ROOT)/.kcat/bin:$(PATH)
 COMPAT := $(ROOT)/.compat
 NODE_MODULES := $(ROOT)/tests/clients/node/node_modules
-OTHER_CLIENTS := $(COMPAT)/go.stamp $(NODE_MODULES)/.stamp
+OTHER_CLIENTS := $(COMPAT)/go.stamp $(NODE_MODULES)/.stamp $(COMPAT)/librdkafka.stamp
 # CI, which runs all of them, compares what was run with the table of clients.
 CLIENTS_RESULTS := $(if $(CI),--clients-results=check)
 
@@ -48,7 +48,7 @@ pytest: install-test ## Run the tests alone (PYTEST="-k fetch")
 sabotage: install-test ## Break one line of the code at a time, and see that the tests notice
 	cd "$(ROOT)" && $(BIN)/python -m pytest $(WORKERS) --dist load -m sabotage $(PYTEST)
 
-compat: install-test $(OTHER_CLIENTS) ## Run Apache Kafka's judgement, every client and Kafka's tools (needs Go, Node, Maven and Java 17)
+compat: install-test $(OTHER_CLIENTS) ## Run Apache Kafka's judgement, every client and Kafka's tools (needs Go, Node, Maven, Java 17, gcc and Rust)
 	@$(BIN)/python "$(ROOT)/tools/apache_kafka.py" fetch
 	cd "$(ROOT)" && $(BIN)/python -m pytest $(WAITERS) -m compat $(CLIENTS_RESULTS) $(PYTEST)
 
@@ -115,6 +115,16 @@ $(COMPAT)/go.stamp: $(GO_CLIENTS)/go.mod $(GO_CLIENTS)/go.sum $(wildcard $(GO_CL
 	@$(call need,go,Go 1.26)
 	@mkdir -p "$(COMPAT)"
 	cd "$(GO_CLIENTS)" && GOTOOLCHAIN=local go build -o "$(COMPAT)/" ./...
+	@touch $@
+
+# For the start in C; the one in Rust builds its own.
+$(COMPAT)/librdkafka.stamp:
+	@$(call need,gcc,a C compiler)
+	@$(call need,cargo,Rust)
+	@mkdir -p "$(COMPAT)"
+	@echo '#include <librdkafka/rdkafka.h>' | gcc -E - > /dev/null 2>&1 \
+		|| DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install librdkafka-dev > /dev/null \
+		|| { echo "make compat needs librdkafka with its headers (on Debian: apt install librdkafka-dev)" >&2; exit 1; }
 	@touch $@
 
 # npm's scripts stay out: nothing here needs a compiler.
