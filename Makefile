@@ -69,8 +69,8 @@ soak: install-test ## The long forms of kills, cuts, simulation and fuzzing (KIL
 lint: $(VENV)/.test.stamp ## Check style and formatting
 	cd "$(ROOT)" && $(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .
 
-types: $(VENV)/.test.stamp ## Check the types
-	cd "$(ROOT)" && $(BIN)/mypy
+types: $(VENV)/.test.stamp ## Check the types, and that nothing is used that macOS or Windows lack
+	cd "$(ROOT)" && $(BIN)/mypy && for system in darwin win32; do $(BIN)/mypy --platform $$system src || exit 1; done
 
 layers: $(VENV)/.test.stamp ## Check the imports between layers and rooms
 	cd "$(ROOT)" && $(BIN)/lint-imports --no-logo

@@ -111,7 +111,11 @@ def _on_signals(stopping: asyncio.Event) -> None:
             os._exit(128 + number)
         stopping.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    if sys.platform == "win32":
+        # Ctrl-Break, which is also what one process there can send to another one's group.
+        numbers.append(signal.SIGBREAK)
+    for number in numbers:
         try:
             loop.add_signal_handler(number, received, number)
         except NotImplementedError:  # Windows: the handler runs between two steps of the loop.
@@ -122,7 +126,7 @@ def _write_ready_file(path: Path, text: str) -> None:
     # Whoever waits for the file must never see half of it.
     partial = path.with_name(path.name + ".partial")
     try:
-        partial.write_text(text)
+        partial.write_text(text, encoding="utf-8")
         partial.replace(path)
     except OSError as error:
         raise UsageError(
@@ -164,11 +168,9 @@ def _data_directory(options: ServeOptions, settings: Settings) -> Iterator[Path]
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    if sys.platform == "win32":
-        return None
     try:
         import uvloop
-    except ImportError:
+    except ImportError:  # It has no Windows.
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory

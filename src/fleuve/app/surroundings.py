@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ from fleuve.base.log import Logger
 from fleuve.kafka.connections import Connections
 from fleuve.kafka.listener import Listener, ListenerAddress
 from fleuve.ports import offload
+
+if sys.platform != "win32":
+    import resource
 
 OFFLOAD_THREADS = 2
 OFFLOAD_QUEUED_MAX = 64
@@ -96,9 +100,7 @@ def _connections_max() -> int:
 
     Without a bound of their own they would take the last one, and the next file of the journal could not be opened.
     """
-    try:
-        import resource
-    except ImportError:  # Windows has no such bound.
+    if sys.platform == "win32":  # It has no such bound.
         return CONNECTIONS_MAX
     allowed, possible = resource.getrlimit(resource.RLIMIT_NOFILE)
     # Some systems say that there is no bound, and then take no such number.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -40,6 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that `arguments` (by default the process's) name, and return its exit code."""
     _open_standard_streams()
+    _write_utf8()
     try:
         return _run(arguments)
     finally:
@@ -78,6 +80,14 @@ def _open_standard_streams() -> None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
+
+
+def _write_utf8() -> None:
+    """On Windows, write UTF-8 into pipes and files too; the code page of the system lacks most of what people store."""
+    if sys.platform == "win32":
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(encoding="utf-8")
 
 
 def _give_up_what_cannot_be_written() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import sys
 from dataclasses import dataclass
 
 from fleuve.base.errors import FleuveError, Verdict
@@ -97,7 +98,11 @@ class Listener:
         opened = socket.socket(family, kind, protocol)
         try:
             opened.settimeout(0)
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if sys.platform == "win32":
+                # There SO_REUSEADDR would let two brokers have one port.
+                opened.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+            else:
+                opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             # Set before listening, so that accepted sockets have them from the first packet on.

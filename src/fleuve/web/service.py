@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import socket
+import sys
 from typing import TYPE_CHECKING
 
 from fleuve.base.errors import FleuveError, Verdict
@@ -70,8 +70,12 @@ class HttpServer:
     async def _somebody_came(self) -> bool:
         """Wait for the first connection; return False if `stop` came before it."""
         loop = asyncio.get_running_loop()
-        for bound in self._sockets:
-            loop.add_reader(bound, self._wake.set)
+        try:
+            for bound in self._sockets:
+                loop.add_reader(bound, self._wake.set)
+        except NotImplementedError:
+            # The loop of Windows cannot tell: there the stack is loaded at once.
+            return not self._stopping
         try:
             await self._wake.wait()
         finally:
@@ -115,7 +119,11 @@ def _bound(host: str, port: int) -> list[socket.socket]:
 def _listening(family: int, address: tuple[object, ...]) -> socket.socket:
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform == "win32":
+            # There SO_REUSEADDR would let two brokers have one port.
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         bound.bind(address)
@@ -131,5 +139,5 @@ def _explained(host: str, port: int, error: OSError) -> str:
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     if error.errno == errno.EADDRINUSE:
         return f"--http: {where} is in use, maybe by another broker: choose another port, 0 for any, or --http off"
-    reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+    reason = error.strerror or str(error)
     return f"--http: cannot listen on {where}: {reason}: choose another address, or --http off"

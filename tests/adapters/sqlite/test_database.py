@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -320,7 +321,7 @@ async def test_the_writer_outlives_whatever_statement_fails(database, statement)
 async def test_after_a_failed_flush_the_wal_is_written_again_before_anything_durable(database, monkeypatch):
     """A second flush that succeeds proves nothing about what relaxed commits had written before the first."""
     synced: list[int] = []
-    monkeypatch.setattr(database_module.os, "fsync", synced.append)
+    monkeypatch.setattr(os, "fsync", synced.append)
     wal = database._wal_path
     make_fail(database, "COMMIT", "given up")
     with pytest.raises(CommitOutcomeUnknown):
@@ -345,7 +346,7 @@ async def test_as_long_as_the_wal_cannot_be_written_again_nothing_durable_is_tak
     with pytest.raises(CommitOutcomeUnknown):
         await database.write(insert(1))
     with monkeypatch.context() as patch:
-        patch.setattr(database_module.os, "fsync", refuse)
+        patch.setattr(os, "fsync", refuse)
         for _ in range(2):
             with pytest.raises(CatalogUnavailable, match="Input/output"):
                 await database.write(insert(2))

@@ -12,20 +12,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import sys
 from pathlib import Path
 
 from fleuve.adapters.journal.files import Files
 from fleuve.adapters.journal.names import JOURNAL, SEGMENTS
 from fleuve.ports.errors import CorruptState, StoreUnavailable
 
-try:
-    import fcntl
-except ImportError:  # pragma: no cover - not a POSIX system
-    fcntl = None  # type: ignore[assignment]
-
 FORMAT_VERSION = 1
 FORMAT = "format"
 """The file that says so. It is written when the directory and its name are on the device."""
+
+_LOCKED_POSITION = 1 << 20
+"""On Windows, behind the text: a locked range cannot be read by others there."""
 
 
 class DataDirectory:
@@ -94,7 +93,8 @@ def _locked(path: Path) -> int:
     try:
         _lock(fd)
     except OSError as error:
-        holder = os.read(fd, 32).decode("ascii", "replace").strip() if fcntl else ""
+        os.lseek(fd, 0, os.SEEK_SET)
+        holder = os.read(fd, 32).decode("ascii", "replace").strip()
         os.close(fd)
         if error.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
             raise
@@ -109,15 +109,16 @@ def _locked(path: Path) -> int:
 
 def _lock(fd: int) -> None:
     """Lock the file for this process, until it is closed; raise OSError at once if another one has it."""
-    if fcntl is not None:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return
-    import msvcrt  # pragma: no cover
+    if sys.platform != "win32":
+        import fcntl
 
-    # Behind the text, since a locked range cannot be read by others there.
-    os.lseek(fd, 1 << 20, os.SEEK_SET)  # pragma: no cover
-    msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)  # pragma: no cover
-    os.lseek(fd, 0, os.SEEK_SET)  # pragma: no cover
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    else:
+        import msvcrt
+
+        os.lseek(fd, _LOCKED_POSITION, os.SEEK_SET)
+        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+        os.lseek(fd, 0, os.SEEK_SET)
 
 
 def _check_format(files: Files, path: Path) -> None:

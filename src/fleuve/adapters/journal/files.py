@@ -1,8 +1,8 @@
 """The system calls of the local store, in one place.
 
 Everything that touches the disk goes through a `Files`, so that tests can let any call fail, tear a write or cut the
-power. It knows no format and keeps no state; every method raises OSError. What a platform lacks is made up for here
-and nowhere else.
+power. It knows no format and keeps no state; every method raises OSError. What a platform lacks is made up for here,
+in `directory.py` (the lock) and in `adapters/sqlite/flushing.py`; docs/platforms.md has the list.
 """
 
 from __future__ import annotations
@@ -10,17 +10,25 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 Buffer = bytes | bytearray | memoryview
 
-IOV_MAX = os.sysconf("SC_IOV_MAX") if hasattr(os, "sysconf") and "SC_IOV_MAX" in os.sysconf_names else 16
+if sys.platform != "win32" and "SC_IOV_MAX" in getattr(os, "sysconf_names", ()):
+    IOV_MAX = os.sysconf("SC_IOV_MAX")
+else:
+    IOV_MAX = 16
 """Buffers that one system call takes."""
 
 _BINARY = getattr(os, "O_BINARY", 0)
-_NO_SUPPORT = {errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
+_NO_SUPPORT = {errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.ENOTTY}
+
+_seeking = threading.Lock()
+"""Where there is no reading at a position: threads share descriptors, and a descriptor has one position."""
 
 
 class Files:
@@ -44,10 +52,11 @@ class Files:
 
     def write_some(self, fd: int, buffers: Sequence[Buffer], position: int) -> int:
         """Write at `position` with one system call; return how many bytes were taken, possibly not all."""
-        if hasattr(os, "pwritev"):
+        if sys.platform != "win32" and hasattr(os, "pwritev"):
             return os.pwritev(fd, buffers, position)
-        os.lseek(fd, position, os.SEEK_SET)
-        return os.write(fd, b"".join(buffers))
+        with _seeking:
+            os.lseek(fd, position, os.SEEK_SET)
+            return os.write(fd, b"".join(buffers))
 
     def write_all(self, fd: int, buffers: Sequence[Buffer], position: int) -> int:
         """Write all buffers, one behind the other, from `position` on; return the position behind them."""
@@ -70,11 +79,12 @@ class Files:
         """Fill `buffer` from `position` on; return how many bytes there were: fewer only at the end of the file."""
         done = 0
         while done < len(buffer):
-            if hasattr(os, "preadv"):
+            if sys.platform != "win32" and hasattr(os, "preadv"):
                 count = os.preadv(fd, [buffer[done:]], position + done)
             else:
-                os.lseek(fd, position + done, os.SEEK_SET)
-                chunk = os.read(fd, len(buffer) - done)
+                with _seeking:
+                    os.lseek(fd, position + done, os.SEEK_SET)
+                    chunk = os.read(fd, len(buffer) - done)
                 count = len(chunk)
                 buffer[done : done + count] = chunk
             if count == 0:
@@ -84,7 +94,7 @@ class Files:
 
     def read_cached(self, fd: int, buffer: memoryview, position: int) -> bool:
         """Fill `buffer` if that needs no wait for the device; say whether it did. Unknown means no."""
-        if not hasattr(os, "RWF_NOWAIT"):
+        if sys.platform != "linux" or not hasattr(os, "preadv") or not hasattr(os, "RWF_NOWAIT"):
             return False
         try:
             return os.preadv(fd, [buffer], position, os.RWF_NOWAIT) == len(buffer)
@@ -98,11 +108,8 @@ class Files:
     def datasync(self, fd: int) -> None:
         """Return when the file's bytes and its length are on the device. Lets other threads run."""
         if sys.platform == "darwin":
-            # fsync hands the bytes to the drive there, which may keep them in its own cache.
-            import fcntl
-
-            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
-        elif hasattr(os, "fdatasync"):
+            _full_sync(fd)
+        elif sys.platform != "win32" and hasattr(os, "fdatasync"):
             os.fdatasync(fd)
         else:
             os.fsync(fd)
@@ -110,7 +117,7 @@ class Files:
     def sync(self, fd: int) -> None:
         """Return when everything about the file is on the device, a shorter length too."""
         if sys.platform == "darwin":
-            self.datasync(fd)
+            _full_sync(fd)
         else:
             os.fsync(fd)
 
@@ -123,7 +130,7 @@ class Files:
                 return  # A directory cannot be opened there; its entries are journaled by the file system.
             raise
         try:
-            os.fsync(fd)
+            self.sync(fd)
         finally:
             os.close(fd)
 
@@ -133,7 +140,7 @@ class Files:
 
     def allocate(self, fd: int, position: int, length: int) -> bool:
         """Reserve space for a part of the file, which then reads as zeros; False where the file system cannot."""
-        if not hasattr(os, "posix_fallocate"):
+        if sys.platform == "win32" or not hasattr(os, "posix_fallocate"):
             return False
         try:
             os.posix_fallocate(fd, position, length)
@@ -150,7 +157,7 @@ class Files:
     def written_end(self, fd: int) -> int:
         """Return a position behind which there is only reserved space; the file's length where nobody can tell."""
         size = self.size(fd)
-        if not hasattr(os, "SEEK_HOLE"):
+        if sys.platform == "win32" or not hasattr(os, "SEEK_HOLE"):
             return size
         try:
             hole = os.lseek(fd, 0, os.SEEK_HOLE)
@@ -182,6 +189,20 @@ class Files:
         path.rmdir()
 
 
+def _full_sync(fd: int) -> None:
+    """Flush on macOS, where fsync hands the bytes to the drive, which may keep them in its own cache."""
+    if sys.platform == "darwin":
+        import fcntl
+
+        try:
+            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+        except OSError as error:
+            # Network and foreign file systems refuse it, and have nothing better.
+            if error.errno not in _NO_SUPPORT:
+                raise
+            os.fsync(fd)
+
+
 def _rest(buffers: Sequence[Buffer], done: int) -> list[Buffer]:
     for index, buffer in enumerate(buffers):
         if done < len(buffer):
@@ -196,8 +217,6 @@ def explained(error: OSError, doing: str, path: Path) -> str:
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return sentence
     free = ""
-    if hasattr(os, "statvfs"):
-        with contextlib.suppress(OSError):
-            stats = os.statvfs(path if path.exists() else path.parent)
-            free = f" ({stats.f_bavail * stats.f_frsize} bytes are free)"
+    with contextlib.suppress(OSError):
+        free = f" ({shutil.disk_usage(path if path.exists() else path.parent).free} bytes are free)"
     return f"{sentence}{free}; make room, the broker goes on by itself"

@@ -11,6 +11,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
+from fleuve.adapters.sqlite.flushing import flush
 from fleuve.adapters.sqlite.migrations import migrate
 from fleuve.ports.errors import CorruptState
 
@@ -52,12 +53,12 @@ def remove(path: Path) -> None:
 def publish(partial: Path, path: Path) -> None:
     """Give a file its name when it is on the device; return when the name is, too. Raises OSError."""
     with partial.open("r+b", buffering=0) as file:
-        os.fsync(file.fileno())
+        flush(file.fileno())
     partial.replace(path)
     if sys.platform == "win32":
         return  # A directory cannot be opened there; its entries are journaled by the file system.
     fd = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(fd)
+        flush(fd)
     finally:
         os.close(fd)

@@ -1,0 +1,20 @@
+"""Flushing a file of the catalog that SQLite does not flush itself, on every platform."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def flush(fd: int) -> None:
+    """Return when the file is on the device. Raises OSError."""
+    if sys.platform == "darwin":
+        # fsync hands the bytes to the drive there, which may keep them in its own cache.
+        import fcntl
+
+        try:
+            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+            return
+        except OSError:
+            pass  # A file system that does not know it has nothing better than fsync, which tells of any other trouble.
+    os.fsync(fd)
