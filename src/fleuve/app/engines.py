@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fleuve.adapters.journal.directory import DataDirectory
-from fleuve.adapters.journal.files import Files
+from fleuve.adapters.journal.files import Files, UnflushedFiles
 from fleuve.adapters.journal.stats import JournalStats
 from fleuve.adapters.journal.store import JournalStore
 from fleuve.adapters.sqlite.brokers import SqliteBrokerStore
@@ -73,17 +73,26 @@ class EngineOpener(Protocol):
 class EmbeddedEngine:
     """SQLite and a local journal in one data directory, which this process holds while it is open.
 
-    `files` are the system calls that the directory and the journal use.
+    `files` are the system calls that the directory and the journal use. Data that nobody keeps is not flushed to the
+    device: neither the journal nor the catalog.
     """
 
     def __init__(
-        self, path: Path, *, journal_file_bytes: int, clock: Clock, logger: Logger, files: Files | None = None
+        self,
+        path: Path,
+        *,
+        journal_file_bytes: int,
+        clock: Clock,
+        logger: Logger,
+        files: Files | None = None,
+        keeps_data: bool = True,
     ) -> None:
         self._path = path
         self._journal_file_bytes = journal_file_bytes
         self._clock = clock
         self._logger = logger
-        self._files = files or Files()
+        self._files = files or (Files() if keeps_data else UnflushedFiles())
+        self._keeps_data = keeps_data
         self._directory: DataDirectory | None = None
         self._store: JournalStore | None = None
         self._database: Database | None = None
@@ -100,7 +109,7 @@ class EmbeddedEngine:
         store.open(loop)
         self._store = store
         # What a durable commit refers to may lie in the journal unflushed: it goes first.
-        database = Database(directory.catalog_path, before_durable=store.sync_now)
+        database = Database(directory.catalog_path, before_durable=store.sync_now, flushes=self._keeps_data)
         database.open(loop)
         self._database = database
         log = SqliteLogCatalog(database, self._clock)

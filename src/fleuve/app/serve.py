@@ -8,14 +8,14 @@ import gc
 import os
 import shutil
 import signal
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fleuve.app import logging as app_logging
 from fleuve.app.broker import Broker
 from fleuve.app.listeners import listener_specs
+from fleuve.app.loops import loop_factory
 from fleuve.app.options import Address, ServeOptions, UsageError, is_loopback, parse_http
 from fleuve.app.registry import registry
 from fleuve.app.sources import Settings, SettingsError, read
@@ -58,9 +58,9 @@ def run(options: ServeOptions) -> int:
     if http is not None and not is_loopback(http.host):
         logger.warning("the HTTP port can be reached from other machines", http=str(http))
     with _data_directory(options, settings) as directory:
-        around = this_machine(directory, settings, logger)
+        around = this_machine(directory, settings, logger, keeps_data=not options.ephemeral)
         broker = Broker(table, settings, around=around, listeners=specs, http=http, logger=logger)
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(_serve(broker, options, settings, directory, logger))
 
 
@@ -165,12 +165,3 @@ def _data_directory(options: ServeOptions, settings: Settings) -> Iterator[Path]
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:  # It has no Windows.
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory

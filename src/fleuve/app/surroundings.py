@@ -77,8 +77,14 @@ class Surroundings:
     """How many connections there can be, whatever the settings allow."""
 
 
-def this_machine(directory: Path, settings: Settings, logger: Logger) -> Surroundings:
-    """Return the embedded engine in `directory`, the machine's clock and sockets, and chance that nobody can guess."""
+def this_machine(
+    directory: Path, settings: Settings, logger: Logger, *, keeps_data: bool = True, is_guest: bool = False
+) -> Surroundings:
+    """Return the embedded engine in `directory`, the machine's clock and sockets, and chance that nobody can guess.
+
+    Of data that nobody keeps nothing is flushed to the device. A guest in another program's process leaves the bounds
+    of that process as they are.
+    """
     clock = SystemClock()
     return Surroundings(
         engine=EmbeddedEngine(
@@ -86,17 +92,18 @@ def this_machine(directory: Path, settings: Settings, logger: Logger) -> Surroun
             journal_file_bytes=settings.integer("fleuve.journal.file.bytes"),
             clock=clock,
             logger=logger,
+            keeps_data=keeps_data,
         ),
         clock=clock,
         chance=random.SystemRandom(),
         offload=ThreadOffload(threads=OFFLOAD_THREADS, queued_max=OFFLOAD_QUEUED_MAX),
         listening=Listener,
-        connections_max=_connections_max(),
+        connections_max=_connections_max(may_raise=not is_guest),
     )
 
 
-def _connections_max() -> int:
-    """Return for how many connections there are descriptors, after raising their bound as far as this process may.
+def _connections_max(*, may_raise: bool) -> int:
+    """Return for how many connections there are descriptors, after raising their bound as far as possible, if we may.
 
     Without a bound of their own they would take the last one, and the next file of the journal could not be opened.
     """
@@ -105,7 +112,7 @@ def _connections_max() -> int:
     allowed, possible = resource.getrlimit(resource.RLIMIT_NOFILE)
     # Some systems say that there is no bound, and then take no such number.
     for wanted in (possible, _DESCRIPTORS_USUAL_MAX):
-        if allowed != resource.RLIM_INFINITY and (wanted == resource.RLIM_INFINITY or wanted > allowed):
+        if may_raise and allowed != resource.RLIM_INFINITY and (wanted == resource.RLIM_INFINITY or wanted > allowed):
             with contextlib.suppress(OSError, ValueError):
                 resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, possible))
                 allowed = wanted

@@ -189,6 +189,19 @@ class Files:
         path.rmdir()
 
 
+class UnflushedFiles(Files):
+    """Files of which nothing has to outlive the system: what is flushed costs nothing, and promises nothing."""
+
+    def datasync(self, fd: int) -> None:
+        """Return at once."""
+
+    def sync(self, fd: int) -> None:
+        """Return at once."""
+
+    def sync_directory(self, path: Path) -> None:
+        """Return at once."""
+
+
 def _full_sync(fd: int) -> None:
     """Flush on macOS, where fsync hands the bytes to the drive, which may keep them in its own cache."""
     if sys.platform == "darwin":

@@ -18,8 +18,8 @@ from fleuve.ports.errors import CorruptState
 _LEFT_OVER = ("", "-journal", "-wal", "-shm")
 
 
-def make_if_missing(path: Path) -> None:
-    """Make the catalog if it is not there; blocks for two flushes.
+def make_if_missing(path: Path, *, flushes: bool = True) -> None:
+    """Make the catalog if it is not there; blocks for two flushes, if it flushes.
 
     Raises CorruptState where a part of one is there, OSError and sqlite3.Error where it cannot be made.
     """
@@ -42,7 +42,10 @@ def make_if_missing(path: Path) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
     finally:
         connection.close()
-    publish(partial, path)
+    if flushes:
+        publish(partial, path)
+    else:
+        partial.replace(path)
 
 
 def remove(path: Path) -> None:

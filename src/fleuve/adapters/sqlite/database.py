@@ -92,7 +92,7 @@ class Database:
     """A SQLite file and the two threads that own its connections.
 
     `open` may block (it migrates); everything else is for the event loop it was opened on. `connection_class` is what
-    SQLite's connections are made of.
+    SQLite's connections are made of. If it does not flush, a durable commit is one that outlives the process.
     """
 
     def __init__(
@@ -101,11 +101,13 @@ class Database:
         *,
         before_durable: Callable[[], None] | None = None,
         connection_class: type[sqlite3.Connection] = sqlite3.Connection,
+        flushes: bool = True,
     ) -> None:
         self._path = path
         self._wal_path = path.with_name(path.name + "-wal")
         self._before_durable = before_durable
         self._connection_class = connection_class
+        self._flushes = flushes
         self._connections: list[sqlite3.Connection] = []
         self._writes: SimpleQueue[_Work | None] = SimpleQueue()
         self._reads: SimpleQueue[_Work | Callable[[sqlite3.Connection], None] | None] = SimpleQueue()
@@ -127,7 +129,7 @@ class Database:
         """
         self._loop = loop
         try:
-            make_if_missing(self._path)
+            make_if_missing(self._path, flushes=self._flushes)
             self._writer = self._connect()
             _check(self._writer)
             migrate(self._writer)
@@ -156,6 +158,8 @@ class Database:
         self._connections.append(connection)
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
+        if not self._flushes:
+            connection.execute("PRAGMA synchronous=OFF")
         return connection
 
     async def close(self) -> None:
@@ -280,7 +284,7 @@ class Database:
                 self._writer.execute("ROLLBACK")
 
     def _set_synchronous(self, *, full: bool) -> None:
-        if full != self._synchronous_full:
+        if self._flushes and full != self._synchronous_full:
             self._writer.execute(f"PRAGMA synchronous={'FULL' if full else 'NORMAL'}")
             self._synchronous_full = full
 
