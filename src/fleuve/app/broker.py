@@ -84,6 +84,8 @@ class Broker:
         self._ending = asyncio.Event()
         self.failed: asyncio.Future[BaseException]
         self.rooms: Rooms
+        self.routes: Table
+        """What is served; `fleuve.testing` puts faults in front of it."""
         self.addresses: tuple[Address, ...] = ()
         """Where clients connect to, listener by listener."""
         self.http_port: int | None = None
@@ -255,7 +257,7 @@ class Broker:
         self._maintenance = maintenance
         self._measure(counted, engine)
         fetch_memory = Budget(bounds.fetch_memory)
-        routes = table_of(
+        self.routes = table_of(
             self.rooms,
             stats=counted,
             sessions=FetchSessions(
@@ -267,7 +269,7 @@ class Broker:
             volume_size=engine.volume_size,
         )
         self._running = asyncio.get_running_loop().create_future()
-        self._life = asyncio.get_running_loop().create_task(self._live(routes, bounds, fetch_memory))
+        self._life = asyncio.get_running_loop().create_task(self._live(self.routes, bounds, fetch_memory))
         await asyncio.wait([self._running, self._life], return_when=asyncio.FIRST_COMPLETED)
         if self._life.done():
             await self._life

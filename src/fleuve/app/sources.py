@@ -213,17 +213,19 @@ def read(
     assignments: Sequence[tuple[str, str]] = (),
     config: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    assigned_by: str = "--set",
 ) -> Settings:
     """Return the settings that these sources come to.
 
     `flags` are the settings that have a flag of their own, by the setting's name; `assignments` are name and value of
-    each `--set`, the last of a name counts; `environment` is the process's, if it isn't given. Raises SettingsError.
+    each `--set`, or of what else `assigned_by` names, the last of a name counts; `environment` is the process's, if it
+    isn't given. Raises SettingsError.
     """
     given: dict[str, Given] = {}
     if config is not None:
         given |= _from_file(config)
     given |= _from_environment(os.environ if environment is None else environment)
-    given |= _from_flags(flags or {}, assignments)
+    given |= _from_flags(flags or {}, assignments, assigned_by)
     warnings = []
     for name, one in given.items():
         warning = _checked(table, name, one)
@@ -237,12 +239,14 @@ def read(
 # ---------------------------------------------------------------- the sources
 
 
-def _from_flags(flags: Mapping[str, str], assignments: Sequence[tuple[str, str]]) -> dict[str, Given]:
+def _from_flags(
+    flags: Mapping[str, str], assignments: Sequence[tuple[str, str]], assigned_by: str
+) -> dict[str, Given]:
     given = {name: Given(text, Source.FLAG, FLAGS.get(name, "--set")) for name, text in flags.items()}
     for name, text in assignments:
         if name in flags:
-            raise SettingsError(f"--set {name} and {FLAGS.get(name, 'its flag')} say the same thing twice: give one")
-        given[name] = Given(text, Source.FLAG, "--set")
+            raise SettingsError(f"{assigned_by} {name} and {FLAGS.get(name, 'its flag')} say the same thing twice: give one")
+        given[name] = Given(text, Source.FLAG, assigned_by)
     return given
 
 

@@ -134,7 +134,7 @@ class Handler:
                 by_id=by_id,
                 now_ms=int(loop.time() * 1000),
             )
-            results = await self._read(turn, request, context, holding)
+            results = await self.read(turn, request, context, holding)
             session_id, indexes = turn.finish(results, now_ms=int(loop.time() * 1000))
         except FleuveError as error:
             return FetchResponse(error_code=code_of(error))
@@ -143,7 +143,7 @@ class Handler:
             loop.call_soon(holding.end)
         return FetchResponse(session_id=session_id, responses=self._answers(turn, results, indexes, by_id=by_id))
 
-    async def _read(
+    async def read(
         self, turn: Turn, request: FetchRequest, context: RequestContext, holding: Holding
     ) -> list[FetchResult]:
         """Return a result for each partition of the turn."""
