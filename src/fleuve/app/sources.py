@@ -239,13 +239,13 @@ def read(
 # ---------------------------------------------------------------- the sources
 
 
-def _from_flags(
-    flags: Mapping[str, str], assignments: Sequence[tuple[str, str]], assigned_by: str
-) -> dict[str, Given]:
+def _from_flags(flags: Mapping[str, str], assignments: Sequence[tuple[str, str]], assigned_by: str) -> dict[str, Given]:
     given = {name: Given(text, Source.FLAG, FLAGS.get(name, "--set")) for name, text in flags.items()}
     for name, text in assignments:
         if name in flags:
-            raise SettingsError(f"{assigned_by} {name} and {FLAGS.get(name, 'its flag')} say the same thing twice: give one")
+            raise SettingsError(
+                f"{assigned_by} {name} and {FLAGS.get(name, 'its flag')} say the same thing twice: give one"
+            )
         given[name] = Given(text, Source.FLAG, assigned_by)
     return given
 

@@ -37,13 +37,11 @@ class ProcessLogger:
         if not self._logger.isEnabledFor(level):
             return
         raised = fields.get("exc_info")
-        self._logger.log(level, "%s", _line(event, fields), exc_info=raised if _is_error(raised) else None)
+        self._logger.log(
+            level, "%s", _line(event, fields), exc_info=raised if isinstance(raised, BaseException) else None
+        )
 
 
 def _line(event: str, fields: dict[str, object]) -> str:
-    words = [f"{name}={value}" for name, value in fields.items() if not _is_error(value)]
+    words = [f"{name}={value}" for name, value in fields.items() if not isinstance(value, BaseException)]
     return f"{event}: {' '.join(words)}" if words else event
-
-
-def _is_error(value: object) -> bool:
-    return isinstance(value, BaseException)

@@ -72,5 +72,7 @@ def error_code(error: ErrorName) -> ErrorCode:
 
 
 def _advice(plain: str, names: dict[str, str], example: str) -> str:
-    near = list(dict.fromkeys(names[one] for one in get_close_matches(plain, names, n=2, cutoff=0.6)))
+    # A part of a name is more like it than another name of its length.
+    found = [name for name in names if len(plain) > 3 and plain in name] or get_close_matches(plain, names, cutoff=0.7)
+    near = list(dict.fromkeys(names[one] for one in found))[:3]
     return f"did you mean {' or '.join(near)}?" if near else f"want a name, as in {example}"

@@ -48,9 +48,7 @@ def kafka_broker_settings() -> Mapping[str, SettingValue]:
 
 
 @pytest.fixture
-def kafka_broker(
-    request: pytest.FixtureRequest, kafka_broker_settings: Mapping[str, SettingValue]
-) -> Iterator[Broker]:
+def kafka_broker(request: pytest.FixtureRequest, kafka_broker_settings: Mapping[str, SettingValue]) -> Iterator[Broker]:
     """A real, isolated Kafka broker for this test; clients connect to `kafka_broker.bootstrap_servers`."""
     settings = dict(kafka_broker_settings)
     # The closest marker comes first, and counts.

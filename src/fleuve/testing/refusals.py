@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fleuve.engine.log.fetch import FetchResult
 from fleuve.kafka.api import Handle, RequestContext
 from fleuve.kafka.codes import Refused
 from fleuve.kafka.handlers import fetch as fetch_handler
 from fleuve.kafka.memory import Holding
 from fleuve.kafka.sessions import Turn
-from fleuve.engine.log.fetch import FetchResult
 from fleuve.wire.errors import ErrorCode
 from fleuve.wire.generated import (
     alter_configs,

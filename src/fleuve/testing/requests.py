@@ -166,9 +166,7 @@ class Requests:
         assert body is not None
         return produce.decode_response(memoryview(body), 0, PRODUCE_VERSION)
 
-    async def records(
-        self, topic: str, *, partition: int | None, count_min: int, timeout_s: float
-    ) -> list[Record]:
+    async def records(self, topic: str, *, partition: int | None, count_min: int, timeout_s: float) -> list[Record]:
         """Return all records of a topic, by partition and offset, once there are `count_min` of them.
 
         Raises BrokerError, and TimeoutError when there are too few for too long.

@@ -460,3 +460,12 @@ def test_every_query_can_be_prepared(tmp_path):
 class _Zeros(dict[str, int]):
     def __missing__(self, key: str) -> int:
         return 0
+
+
+async def test_a_file_that_nobody_keeps_is_never_flushed(tmp_path):
+    def synchronous(connection: sqlite3.Connection) -> int:
+        return int(connection.execute("PRAGMA synchronous").fetchone()[0])
+
+    async with opened(tmp_path, flushes=False) as kept_by_nobody:
+        assert await kept_by_nobody.write(synchronous, durable=True) == 0
+        assert await kept_by_nobody.read(synchronous) == 0
