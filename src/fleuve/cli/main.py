@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from fleuve import __version__
 from fleuve.app.options import UsageError
 from fleuve.base.errors import FleuveError
+from fleuve.cli.output.messages import complain
 from fleuve.cli.parsers import EXIT_USAGE, Parser
 
 EXIT_FAILED = 1
@@ -26,6 +27,7 @@ EXIT_INTERRUPTED = 130
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     from fleuve.cli import info, serve
+    from fleuve.cli.topic import commands as topic
 
     parser = Parser(
         prog="fleuve",
@@ -33,7 +35,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"fleuve {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
-    for command in (serve, info):
+    for command in (serve, topic, info):
         command.add_to(commands)
     return parser
 
@@ -106,5 +108,5 @@ def _give_up_what_cannot_be_written() -> None:
 
 
 def _fail(error: FleuveError, code: int) -> int:
-    print("fleuve:", " ".join(str(error).split()), file=sys.stderr)
+    complain(error)
     return code

@@ -22,6 +22,8 @@ from fleuve.app.options import UsageError
 from fleuve.cli.client.errors import CommandFailed, failure
 from fleuve.cli.client.options import CONNECT_S_MAX, ClientOptions
 
+REQUEST_S_MAX = 15.0
+"""How long an answer may take once a broker has been reached."""
 _REFUSED_S = 0.6
 """How long brokers that all refuse are asked again: a name has several addresses, and they are tried one by one."""
 _HOPELESS = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL})

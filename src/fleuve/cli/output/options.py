@@ -28,6 +28,8 @@ def confirmed(parsed: argparse.Namespace, question: str) -> bool:
     """Return whether to go ahead: what `--yes` says, or the answer to `question` where somebody sits at a terminal."""
     if parsed.yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return True
+    # What the question is about may be on its way to a pager.
+    sys.stdout.flush()
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 

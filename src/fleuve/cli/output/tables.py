@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -12,17 +14,24 @@ from rich.text import Text
 
 _PIPE_WIDTH = 10_000
 """Where nobody sees the edge of a screen, lines are as long as they are."""
+_WIDE = 120
+"""From so many columns on there is room for what few look for."""
+_NOTHING = frozenset({"", "-"})
+_PADDING_AT_END = re.compile(r" +$", re.MULTILINE)
 
 
 @dataclass(slots=True)
 class Table:
     """A table that is filled row by row and printed once.
 
-    Columns are named in capitals, as `PARTITION`; those in `right` are aligned to the right, as numbers are.
+    Columns are named in capitals, as `PARTITION`. Those in `right` are aligned to the right, as numbers are; those in
+    `wide` are left out where the terminal is narrow, those in `optional` where no row has anything for them.
     """
 
     columns: Sequence[str]
     right: Sequence[str] = ()
+    wide: Sequence[str] = ()
+    optional: Sequence[str] = ()
     rows: list[Sequence[str]] = field(default_factory=list)
 
     def add(self, *cells: object) -> None:
@@ -30,20 +39,30 @@ class Table:
         assert len(cells) == len(self.columns)
         self.rows.append(["-" if cell is None else str(cell) for cell in cells])
 
-    def rendered(self) -> RichTable:
-        """Return it for rich to print."""
+    def rendered(self, width: int = _PIPE_WIDTH) -> RichTable:
+        """Return it for rich to print in so many columns of a terminal."""
         table = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-        for column in self.columns:
+        shown = [self._is_shown(number, width) for number in range(len(self.columns))]
+        for column in compress(self.columns, shown):
             right = column in self.right
             # What is cut off cannot be copied: long words go on in the next line.
             table.add_column(column, justify="right" if right else "left", overflow="fold", no_wrap=right)
         for row in self.rows:
-            table.add_row(*(Text(cell) for cell in row))
+            table.add_row(*(Text(cell) for cell in compress(row, shown)))
         return table
+
+    def _is_shown(self, number: int, width: int) -> bool:
+        column = self.columns[number]
+        if column in self.wide and width < _WIDE:
+            return False
+        return column not in self.optional or any(row[number] not in _NOTHING for row in self.rows)
 
     def print(self) -> None:
         """Print it to standard output."""
-        console().print(self.rendered())
+        out = console()
+        with out.capture() as printed:
+            out.print(self.rendered(out.width))
+        out.file.write(_PADDING_AT_END.sub("", printed.get()))
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -56,3 +75,8 @@ def console(*, stderr: bool = False) -> Console:
 def print_lines(lines: Iterable[str]) -> None:
     """Print lines to standard output."""
     sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+def counted(number: int, word: str) -> str:
+    """Return a number and what it counts: 1 record, 2 records."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

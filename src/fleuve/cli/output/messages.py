@@ -1,0 +1,36 @@
+"""What commands say beside their data, on standard error: what was done, and what failed while the rest went on."""
+
+from __future__ import annotations
+
+import sys
+
+from fleuve.base.errors import FleuveError
+
+
+def tell(text: str) -> None:
+    """Say what was done, on standard error: standard output is for data."""
+    sys.stdout.flush()
+    print(text, file=sys.stderr)
+
+
+def complain(error: FleuveError) -> None:
+    """Say on one line of standard error what failed."""
+    sys.stdout.flush()
+    print("fleuve:", " ".join(str(error).split()), file=sys.stderr)
+
+
+class Failures:
+    """What failed of several things that a command does one by one; each is said when it is added."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self, error: FleuveError) -> None:
+        """Say what failed, and count it."""
+        self.count += 1
+        complain(error)
+
+    @property
+    def exit_code(self) -> int:
+        """0 if nothing failed, else 1."""
+        return 1 if self.count else 0
