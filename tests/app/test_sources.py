@@ -89,10 +89,27 @@ def test_what_the_broker_found_out_is_shown_beside_what_was_given():
 # ---------------------------------------------------------------- the environment
 
 
+def test_of_two_variables_for_a_setting_kafkas_own_counts():
+    environment = {"KAFKA_NUM_PARTITIONS": "3", "KAFKA_CFG_NUM_PARTITIONS": "4"}
+    assert settings(environment=environment).integer("num.partitions") == 3
+
+
+def test_what_is_about_zookeeper_or_confluents_server_is_a_warning_in_the_environment_alone(file):
+    environment = {"KAFKA_ZOOKEEPER_CONNECT": "zookeeper:2181", "KAFKA_CONFLUENT_SUPPORT_METRICS_ENABLE": "false"}
+    mixed = settings(environment=environment)
+    assert mixed.warnings == (
+        "zookeeper.connect has no effect: there is no ZooKeeper",
+        "confluent.support.metrics.enable has no effect: it belongs to Confluent's server",
+    )
+    assert dict(mixed) == {}
+    assert "Apache Kafka 4 has it no more" in refusal(config=file("zookeeper.connect=zookeeper:2181"))
+
+
 @pytest.mark.parametrize(
     ("variable", "name"),
     [
         ("KAFKA_NUM_PARTITIONS", "num.partitions"),
+        ("KAFKA_CFG_NUM_PARTITIONS", "num.partitions"),
         ("KAFKA_A__B", "a_b"),
         ("KAFKA_A___B", "a-b"),
         ("KAFKA_LISTENER_NAME_CONTROLLER_SSL_KEY_PASSWORD", "listener.name.controller.ssl.key.password"),

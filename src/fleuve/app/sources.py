@@ -5,9 +5,10 @@ say where the value stands and what to do; settings without effect become warnin
 environment.
 
 The environment is read as Apache Kafka's container image reads it: `KAFKA_NUM_PARTITIONS` is `num.partitions`; in
-names `_` stands for a dot, `__` for an underscore, `___` for a dash. Variables that the image itself keeps back
-(`KAFKA_OPTS` …), that clients use (`KAFKA_BOOTSTRAP_SERVERS`) and that Kubernetes makes for a service named kafka are
-ignored.
+names `_` stands for a dot, `__` for an underscore, `___` for a dash. `KAFKA_CFG_NUM_PARTITIONS` is the same, as in
+Bitnami's images. Variables that the images themselves keep back (`KAFKA_OPTS` …), that clients use
+(`KAFKA_BOOTSTRAP_SERVERS`) and that Kubernetes makes for a service named kafka are ignored; those that are about
+ZooKeeper or Confluent's own parts become warnings.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from fleuve.base.errors import FleuveError, Verdict
 from fleuve.base.setting import InvalidConfig, Scope, Status, Value, canonical, parse
 
 ENVIRONMENT_PREFIX = "KAFKA_"
+ENVIRONMENT_PREFIX_BITNAMI = "KAFKA_CFG_"
+ENVIRONMENT_FOREIGN = {"confluent.": "it belongs to Confluent's server", "zookeeper.": "there is no ZooKeeper"}
+"""Beginnings of names that people's container files carry for other servers, and why they have no effect."""
 
 ENVIRONMENT_IGNORED = frozenset(
     {
@@ -42,6 +46,9 @@ ENVIRONMENT_IGNORED = frozenset(
         "KAFKA_OPTS",
         "KAFKA_TOOLS_LOG4J_LOGLEVEL",
         "KAFKA_VERSION",
+        # Kept back by Bitnami's.
+        "KAFKA_ENABLE_KRAFT",
+        "KAFKA_KRAFT_CLUSTER_ID",
         # Used by Kafka's scripts and by clients on the same machine.
         "KAFKA_BOOTSTRAP_SERVER",
         "KAFKA_BOOTSTRAP_SERVERS",
@@ -227,6 +234,9 @@ def read(
     given |= _from_environment(os.environ if environment is None else environment)
     given |= _from_flags(flags or {}, assignments, assigned_by)
     warnings = []
+    for name, why in _foreign(table, given):
+        warnings.append(f"{name} has no effect: {why}")
+        del given[name]
     for name, one in given.items():
         warning = _checked(table, name, one)
         if warning is not None:
@@ -252,18 +262,31 @@ def _from_flags(flags: Mapping[str, str], assignments: Sequence[tuple[str, str]]
 
 def environment_name(variable: str) -> str:
     """Return the setting that a variable of the environment is about."""
-    dashes = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+    dashes = variable.removeprefix(ENVIRONMENT_PREFIX_BITNAMI).removeprefix(ENVIRONMENT_PREFIX).lower()
     return re.sub("_{1,3}", lambda match: {1: ".", 2: "_", 3: "-"}[len(match[0])], dashes)
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
     return {
         environment_name(variable): Given(text, Source.ENVIRONMENT, f"environment variable {variable}")
-        for variable, text in environment.items()
+        # Where a setting has both names, Kafka's own comes last and counts.
+        for variable, text in sorted(
+            environment.items(), key=lambda item: not item[0].startswith(ENVIRONMENT_PREFIX_BITNAMI)
+        )
         if variable.startswith(ENVIRONMENT_PREFIX)
         and variable not in ENVIRONMENT_IGNORED
         and _KUBERNETES.fullmatch(variable) is None
     }
+
+
+def _foreign(table: Registry, given: Mapping[str, Given]) -> list[tuple[str, str]]:
+    """Return the names from the environment that are other servers' settings, each with the reason."""
+    return [
+        (name, why)
+        for name, one in given.items()
+        for prefix, why in ENVIRONMENT_FOREIGN.items()
+        if name.startswith(prefix) and one.source is Source.ENVIRONMENT and table.find(Scope.BROKER, name) is None
+    ]
 
 
 def _from_file(path: Path) -> dict[str, Given]:
