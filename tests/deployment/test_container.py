@@ -217,6 +217,30 @@ def test_records_go_through_the_port_that_compose_gives_the_host(tmp_path):
         consumer.close()
 
 
+@pytest.mark.parametrize(
+    ("advertised", "said"),
+    [
+        ("fleuve.invalid:19092", "Failed to resolve 'fleuve.invalid:"),
+        ("localhost:1", "Connect to ipv4#127.0.0.1:1 failed: Connection refused"),
+    ],
+)
+def test_a_wrong_advertised_address_is_told_as_the_page_says(tmp_path, advertised, said):
+    environment = {"KAFKA_LISTENERS": "PLAINTEXT://:9092", "KAFKA_ADVERTISED_LISTENERS": f"PLAINTEXT://{advertised}"}
+    page = (ROOT / "docs/containers.md").read_text()
+    assert said.replace(".invalid", "").replace(":1 ", ":9092 ") in page
+    with Container(tmp_path, environment) as container:
+        heard = []
+        bootstrap = f"localhost:{container.ports['9092']}"
+        producer = Producer({"bootstrap.servers": bootstrap, "error_cb": lambda error: heard.append(str(error))})
+        producer.produce("t", b"x")
+        for _ in range(TIMEOUT_S * 10):
+            producer.poll(0.1)
+            if any(said in message for message in heard):
+                break
+        assert any(said in message for message in heard), heard
+        producer.purge()
+
+
 def test_flags_come_before_what_the_image_fills_in(tmp_path):
     container = Container(tmp_path, {}, "--listen", "127.0.0.1:9092")
     container._arguments = tuple(map(container._free, container._arguments))
