@@ -1,24 +1,59 @@
 """A broker as a guest in somebody's process: in a thread with an event loop of its own, without signals.
 
-`fleuve run` and `fleuve.testing` are made of it. A `BrokerThread` is one run of a broker, as a `Broker` is.
+`fleuve run` and `fleuve.testing` are made of it. A `BrokerThread` is one run of a broker, as a `Broker` is. A guest has
+defaults for speed, takes nothing from the environment, which is its host's, and leaves the process as it is.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any, TypeVar
 
 from fleuve.app.broker import Broker
 from fleuve.app.loops import loop_factory
+from fleuve.app.options import ListenerSpec, parse_http
+from fleuve.app.registry import registry
+from fleuve.app.sources import Settings, read
+from fleuve.app.surroundings import this_machine
 from fleuve.base.errors import FleuveError, Verdict
+from fleuve.base.log import Logger
 
 T = TypeVar("T")
 
 STOP_S_MAX = 15.0
 """A broker stops within 10 s, whatever its clients do."""
+
+GUEST_DEFAULTS = {
+    # Nothing outlives the process: a flush to the device would only take time.
+    "log.flush.interval.messages": str(2**63 - 1),
+    # A group's first member does not wait for others.
+    "group.initial.rebalance.delay.ms": "0",
+    "fleuve.http.listen": "off",
+}
+
+
+def guest_settings(assignments: Sequence[tuple[str, str]], *, assigned_by: str) -> Settings:
+    """Return the settings of a guest. Raises SettingsError."""
+    given = [*GUEST_DEFAULTS.items(), *assignments]
+    return read(registry(), assignments=given, environment={}, assigned_by=assigned_by)
+
+
+def guest_broker(
+    settings: Settings, *, directory: Path, listener: ListenerSpec, logger: Logger, keeps_data: bool = False
+) -> Broker:
+    """Return a broker, not started yet, that is a guest in this process."""
+    return Broker(
+        registry(),
+        settings,
+        around=this_machine(directory, settings, logger, keeps_data=keeps_data, is_guest=True),
+        listeners=(listener,),
+        http=parse_http(settings.string("fleuve.http.listen")),
+        logger=logger,
+    )
 
 
 class BrokerStuck(FleuveError, verdict=Verdict.FATAL):

@@ -14,10 +14,8 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from fleuve.app.broker import Broker as AppBroker
-from fleuve.app.in_thread import BrokerThread
-from fleuve.app.options import Address, ListenerSpec, UsageError, parse_http
-from fleuve.app.registry import registry
-from fleuve.app.surroundings import this_machine
+from fleuve.app.in_thread import BrokerThread, guest_broker
+from fleuve.app.options import Address, ListenerSpec, UsageError
 from fleuve.base.clock import SystemClock
 from fleuve.testing.faults import Fault, Faults
 from fleuve.testing.log import ProcessLogger
@@ -45,7 +43,6 @@ class Broker:
         Without `data_dir` the data is gone with the broker. Raises UsageError and SettingsError, of one line.
         """
         self._settings = settings_of(settings)
-        self._http = parse_http(self._settings.string("fleuve.http.listen"))
         self._data_dir = None if data_dir is None else Path(data_dir)
         self._directory: Path | None = self._data_dir
         self._forget: Callable[[], object] = _nothing
@@ -156,15 +153,12 @@ class Broker:
         return f"<fleuve.testing.Broker {where}{'' if self.is_running or not self._port else ', stopped'}>"
 
     def _make(self, directory: Path) -> AppBroker:
-        keeps_data = self._data_dir is not None
-        around = this_machine(directory, self._settings, self._logger, keeps_data=keeps_data, is_guest=True)
-        return AppBroker(
-            registry(),
+        return guest_broker(
             self._settings,
-            around=around,
-            listeners=(ListenerSpec("PLAINTEXT", HOST, self._port, HOST, self._port),),
-            http=self._http,
+            directory=directory,
+            listener=ListenerSpec("PLAINTEXT", HOST, self._port, HOST, self._port),
             logger=self._logger,
+            keeps_data=self._data_dir is not None,
         )
 
     def _reserve_port(self) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fleuve.app.in_thread import guest_settings
 from fleuve.app.options import UsageError
-from fleuve.app.registry import registry
-from fleuve.app.sources import ENVIRONMENT_PREFIX, Settings, environment_name, read
+from fleuve.app.sources import ENVIRONMENT_PREFIX, Settings, environment_name
 
 SettingValue = str | int | float | bool | list[str] | tuple[str, ...]
 """What the value of a setting may be; a list is joined by commas."""
@@ -21,14 +21,6 @@ OURS = {
     "fleuve.log.level": "the broker logs to the logger 'fleuve' of this process",
 }
 """What is not for a test to say, and why."""
-
-DEFAULTS = {
-    # Nothing outlives the test: a flush to the device would only take time.
-    "log.flush.interval.messages": str(2**63 - 1),
-    # A group's first member does not wait for others.
-    "group.initial.rebalance.delay.ms": "0",
-    "fleuve.http.listen": "off",
-}
 
 
 def texts(given: Mapping[str, SettingValue] | None, named: Mapping[str, SettingValue], *, by: str) -> dict[str, str]:
@@ -62,5 +54,4 @@ def settings_of(given: Mapping[str, str]) -> Settings:
     for name in given:
         if name in OURS:
             raise UsageError(f"{by}: {name} cannot be set: {OURS[name]}")
-    # The environment is the tested program's, not the broker's.
-    return read(registry(), assignments=list((DEFAULTS | dict(given)).items()), environment={}, assigned_by=by)
+    return guest_settings(list(given.items()), assigned_by=by)
