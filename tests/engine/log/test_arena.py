@@ -152,3 +152,14 @@ def test_a_small_cache_holds_no_more_than_it_may():
     for _ in range(4 << 20 >> 14):
         memory.add()
         assert sum(slab.size for slab in memory.arena._slabs) <= 1 << 20
+
+
+def test_memory_that_is_given_back_is_all_but_what_a_flush_needs():
+    memory = Memory()
+    memory.add(ROUNDS)
+    waiting = memory.begin()
+    memory.arena.release()
+    assert memory.arena.size_bytes == SLAB_BYTES
+    memory.settle(*waiting)
+    memory.arena.release()
+    assert memory.arena.size_bytes == 0

@@ -60,6 +60,12 @@ class Arena:
         slab.pending += 1
         return slab, start
 
+    def release(self) -> None:
+        """Let go of everything that no flush needs: nobody will read from here any more."""
+        while self._clear_oldest():
+            pass
+        self._pinned.clear()
+
     def _next(self, size: int) -> Slab:
         while len(self._slabs) > self.slabs_max and self._clear_oldest():
             if self._pinned[-1].recycled():
