@@ -25,7 +25,7 @@ def add_to(commands: Commands) -> None:
         description=_DESCRIPTION,
         examples=(
             "fleuve run -- sh -c 'echo the broker is at $KAFKA_BOOTSTRAP_SERVERS'",
-            "fleuve run --set num.partitions=3 -- fleuve info",
+            "fleuve run --set num.partitions=3 -- sh -c 'fleuve info -b $KAFKA_BOOTSTRAP_SERVERS'",
             "fleuve run --env SPRING_KAFKA_BOOTSTRAP_SERVERS -- sh -c 'echo $SPRING_KAFKA_BOOTSTRAP_SERVERS'",
         ),
         run=run,
