@@ -61,13 +61,14 @@ CONFIG = {
         ],
     },
     "extra_css": ["assets/site.css"],
+    "extra_javascript": ["assets/search-in-files.js"],
     "plugins": ["search"],
     "extra": {"generator": False},
     "markdown_extensions": [
         "attr_list",
         "tables",
         {"toc": {"permalink": True}},
-        {"pymdownx.highlight": {"anchor_linenums": False}},
+        {"pymdownx.highlight": {"pygments_lang_class": True}},
         "pymdownx.superfences",
     ],
 }
@@ -272,6 +273,8 @@ def build(site: Path) -> list[str]:
         ]
     shutil.rmtree(site, ignore_errors=True)
     shutil.copytree(LAID_OUT / str(CONFIG["site_dir"]), site)
+    # What is fetched from a server, a page that was opened from a folder loads as a script.
+    (site / "search.js").write_text(f"var __index = {(site / 'search.json').read_text()}")
     return complaints(site)
 
 

@@ -29,19 +29,18 @@ A metric that is labelled by topic or group shows a bounded number of series; `f
 many there are beyond."""
 
 
-def labels_of(metric: Metric) -> str:
-    """Return the names of a metric's labels, for a table's cell."""
-    return ", ".join(f"`{label}`" for label in metric.labels)
+def facts_of(metric: Metric) -> str:
+    """Return a metric's type and its labels, which stand below its name."""
+    labels = ", ".join(f"`{label}`" for label in metric.labels)
+    return f"{metric.kind} by {labels}" if labels else str(metric.kind)
 
 
 def page() -> str:
     """Return the page's text."""
     parts = [HEAD]
     for title, table in TABLES:
-        rows = [f"| `{one.name}` | {one.kind} | {labels_of(one)} | {one.help} |" for one in table]
-        parts.append(
-            "\n".join([f"## {title}", "", "| name | type | labels | what it tells |", "|---|---|---|---|", *rows])
-        )
+        rows = [f"| `{one.name}`<br>{facts_of(one)} | {one.help} |" for one in table]
+        parts.append("\n".join([f"## {title}", "", "| metric | what it tells |", "|---|---|", *rows]))
     return "\n".join(f"{part}\n" for part in parts)
 
 

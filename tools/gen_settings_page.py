@@ -31,9 +31,9 @@ differs is said beside the setting. Where values come from, and which one wins, 
 - *Refused* settings may only have their default; anything else is an error that gives the reason.
 
 A broker setting that is said to change *while it runs* can be changed with AlterConfigs and IncrementalAlterConfigs,
-for one broker or, unless *each broker by itself* is said, for all of them. An empty default means the empty text or
-list, — means none. `listener.name.NAME.SETTING` is accepted for every broker setting, and has no effect: listeners have
-no settings of their own."""
+for one broker or, unless *each broker by itself* is said, for all of them. By default *empty* means the empty text or
+list. `listener.name.NAME.SETTING` is accepted for every broker setting, and has no effect: listeners have no settings
+of their own."""
 
 ENVIRONMENT = """\
 ## Variables that are ignored
@@ -55,11 +55,11 @@ def cell(text: str) -> str:
 
 
 def default_of(row: Setting) -> str:
-    """Return a row's default as the page shows it."""
+    """Return what a row says of its default."""
     if row.default is None:
-        return "—"
+        return "no default"
     # Long lists would make the table unreadable if they could not be broken.
-    return f"`{row.default.replace(',', ', ')}`" if row.default else ""
+    return "by default " + (f"`{row.default.replace(',', ', ')}`" if row.default else "empty")
 
 
 def kind_of(row: Setting) -> str:
@@ -83,14 +83,16 @@ def told(row: Setting) -> str:
 
 
 def table(rows: Iterable[Setting], *, changes: bool = False) -> str:
-    """Return a table of rows; with `changes`, it says when each may change."""
-    head = "| name | type | default | " + ("changes | " if changes else "") + "what it is |"
-    lines = [head, "|---|---|---|---|" + ("---|" if changes else "")]
+    """Return a table of rows; with `changes`, it says when each may change.
+
+    What is short stands below the name: more columns would leave no room for the words.
+    """
+    lines = ["| setting | what it is |", "|---|---|"]
     for row in rows:
-        cells = [f"`{row.name}`", kind_of(row), default_of(row), told(row)]
+        facts = [kind_of(row), default_of(row)]
         if changes:
-            cells.insert(3, "at start; in Kafka while it runs" if row.fixed_at_start else CHANGES[row.update_mode])
-        lines.append("| " + " | ".join(cell(text) for text in cells) + " |")
+            facts.append("at start; in Kafka while it runs" if row.fixed_at_start else CHANGES[row.update_mode])
+        lines.append(f"| `{row.name}`<br>{cell('; '.join(facts))} | {cell(told(row))} |")
     return "\n".join(lines)
 
 
