@@ -66,6 +66,20 @@ class DataDirectory:
             raise
         return cls(path, lock_fd)
 
+    @classmethod
+    def hold(cls, path: Path) -> DataDirectory | None:
+        """Lock a directory that is there already, as it is; None if another process has it.
+
+        Raises StoreUnavailable where there is none or it cannot be used, CorruptState as `open` does.
+        """
+        path = path.absolute()
+        check_is_data_directory(path)
+        try:
+            lock_fd = _lock_of(path)
+        except OSError as error:
+            raise StoreUnavailable(_refusal(error, path)) from error
+        return None if isinstance(lock_fd, str) else cls(path, lock_fd)
+
     def close(self) -> None:
         """Let others use the directory. May be called again."""
         if self._lock_fd >= 0:
@@ -88,7 +102,43 @@ def _make_directories(files: Files, path: Path) -> None:
                 raise
 
 
+def check_is_data_directory(path: Path) -> None:
+    """Raise StoreUnavailable or CorruptState unless this is a data directory that this version reads."""
+    if not (path / FORMAT).is_file():
+        raise StoreUnavailable(f"{path} is no data directory of Fleuve: it has no format file; check the path")
+    try:
+        _check_format_of(path)
+    except OSError as error:
+        raise StoreUnavailable(_refusal(error, path)) from error
+
+
+def write_format(files: Files, path: Path) -> None:
+    """Say which format a directory has, durably: the last thing that is written into one. Raises OSError."""
+    partial = path / f"{FORMAT}.partial"
+    with contextlib.suppress(FileNotFoundError):
+        files.unlink(partial)
+    fd = files.open_new(partial)
+    try:
+        files.write_all(fd, [f"{FORMAT_VERSION}\n".encode()], 0)
+        files.sync(fd)
+    finally:
+        files.close(fd)
+    files.rename(partial, path / FORMAT)
+
+
 def _locked(path: Path) -> int:
+    lock_fd = _lock_of(path)
+    if isinstance(lock_fd, str):
+        by = f" by process {lock_fd}" if lock_fd else ""
+        raise StoreUnavailable(f"the data directory {path} is in use{by}: stop that broker, or give another directory")
+    return lock_fd
+
+
+def _lock_of(path: Path) -> int | str:
+    """Return the descriptor that holds the lock, or, where another process has it, what the file says about that one.
+
+    Raises OSError.
+    """
     fd = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         _lock(fd)
@@ -98,10 +148,7 @@ def _locked(path: Path) -> int:
         os.close(fd)
         if error.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
             raise
-        by = f" by process {holder}" if holder else ""
-        raise StoreUnavailable(
-            f"the data directory {path} is in use{by}: stop that broker, or give another directory"
-        ) from error
+        return holder
     os.ftruncate(fd, 0)
     os.write(fd, f"{os.getpid()}\n".encode())
     return fd
@@ -123,10 +170,13 @@ def _lock(fd: int) -> None:
 
 def _check_format(files: Files, path: Path) -> None:
     try:
-        text = (path / FORMAT).read_text("ascii", "replace").strip()
+        _check_format_of(path)
     except FileNotFoundError:
         _write_format(files, path)
-        return
+
+
+def _check_format_of(path: Path) -> None:
+    text = (path / FORMAT).read_text("ascii", "replace").strip()
     if not text.isdigit():
         raise CorruptState(
             f"{path / 'format'} says {text[:20]!r} and not a number: this is no data directory of Fleuve"
@@ -145,16 +195,7 @@ def _write_format(files: Files, path: Path) -> None:
             f"{path} has {foreign[0]} but no format file: it is no data directory of Fleuve, or a part of one is lost; "
             "restore it from a backup, or give another directory"
         )
-    partial = path / f"{FORMAT}.partial"
-    with contextlib.suppress(FileNotFoundError):
-        files.unlink(partial)
-    fd = files.open_new(partial)
-    try:
-        files.write_all(fd, [f"{FORMAT_VERSION}\n".encode()], 0)
-        files.sync(fd)
-    finally:
-        files.close(fd)
-    files.rename(partial, path / FORMAT)
+    write_format(files, path)
 
 
 def _refusal(error: OSError, path: Path) -> str:

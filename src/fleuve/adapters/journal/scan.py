@@ -154,6 +154,26 @@ def valid_end(files: Files, file: JournalFile, *, settling: bool) -> int:
     return last[0].end
 
 
+def end_of_flush(files: Files, file: JournalFile, number: int) -> int:
+    """Return the position behind the last whole record before the first extent above `number`. Raises OSError.
+
+    The file may be appended to meanwhile: what cannot be read whole is taken for not written yet.
+    """
+    fd = files.open_read(file.path)
+    try:
+        size = files.size(fd)
+        window = _Window(files, fd, min(size, file.stated.end) if file.stated else size)
+        position = 0
+        while position < window.end:
+            record = _record_at(file, window, position)
+            if record is None or (record.kind == Kind.DATA and record.number > number):
+                break
+            position = record.end
+        return position
+    finally:
+        files.close(fd)
+
+
 def readable(files: Files, file: JournalFile) -> bool:
     """Say whether everything up to the stated end can be read. Raises OSError."""
     assert file.stated is not None
