@@ -37,6 +37,8 @@ def test_every_command_has_examples_of_itself_and_they_are_understood(name):
 def test_examples_work_one_after_the_other_at_a_new_broker(name, tmp_path, monkeypatch, capfd):
     workplace = tmp_path / "workplace"
     workplace.mkdir()
+    # Where a broker that was started here would have its data.
+    (workplace / "fleuve-data").symlink_to(tmp_path / "broker")
     monkeypatch.chdir(workplace)
     with BrokerThread(tmp_path / "broker", {"group.initial.rebalance.delay.ms": "0"}) as broker:
         bootstrap = f"{broker.address[0]}:{broker.address[1]}"
