@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from fleuve.engine.log import segment
 from fleuve.engine.log.segment import HEAD_SIZE_BYTES, INTERVAL_BYTES, SegmentIndex, decode, entries_size
 from fleuve.ports.errors import CorruptState
 
+GOLDEN = Path(__file__).parent / "golden"
 SEVEN = PartitionId(7)
 
 BATCHES = st.lists(
@@ -49,6 +51,20 @@ def test_what_was_encoded_is_decoded(batches):
         index.positions,
         index.max_timestamps,
     )
+
+
+@pytest.mark.parametrize("version", [1])
+def test_a_footer_of_each_released_format_is_read(version):
+    again = decoded((GOLDEN / f"segment-footer-{version}.bin").read_bytes())
+    assert list(again.offsets) == [100, 101, 141]
+    assert list(again.positions) == [0, INTERVAL_BYTES, 4 * INTERVAL_BYTES]
+    assert list(again.max_timestamps) == [1_700_000_000_000, 1_700_000_000_500, -1]
+
+
+def test_todays_footer_is_the_golden_one():
+    batches = [(INTERVAL_BYTES, 1, 1_700_000_000_000), (3 * INTERVAL_BYTES, 40, 1_700_000_000_500), (61, 1, -1)]
+    index, _ = built(batches)
+    assert index.encode(SEVEN) == (GOLDEN / "segment-footer-1.bin").read_bytes()
 
 
 @given(BATCHES, st.data())
