@@ -16,11 +16,25 @@ Commands = Any
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors are one line, and which takes no abbreviated flags."""
+    """An ArgumentParser whose errors are one line, and which takes no abbreviated flags.
+
+    Flags may stand between words: `produce orders --whole a.txt b.txt`.
+    """
 
     def __init__(self, **keywords: Any) -> None:
         keywords.setdefault("allow_abbrev", False)
         super().__init__(**keywords)
+        self._between = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Return what the flags and words of a command say; above commands, argparse's own way is the only one."""
+        if self._subparsers is not None or self._between:
+            return super().parse_known_args(args, namespace)
+        self._between = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._between = False
 
     def error(self, message: str) -> NoReturn:
         """Say in one line what is wrong, and exit with 2."""

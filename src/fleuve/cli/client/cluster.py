@@ -27,6 +27,16 @@ REQUEST_S_MAX = 15.0
 _REFUSED_S = 0.6
 """How long brokers that all refuse are asked again: a name has several addresses, and they are tried one by one."""
 _HOPELESS = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL})
+# What librdkafka calls settings that were given by another of their names.
+_ALIASES = {
+    "compression.codec": "compression.type",
+    "max.in.flight.requests.per.connection": "max.in.flight",
+    "message.send.max.retries": "retries",
+    "metadata.broker.list": "bootstrap.servers",
+    "queue.buffering.max.ms": "linger.ms",
+    "request.required.acks": "acks",
+    "sasl.mechanisms": "sasl.mechanism",
+}
 # "HTTP", read as the length of an answer.
 _HTTP_AS_SIZE = "Invalid response size 1213486160"
 
@@ -87,7 +97,9 @@ class Cluster:
 
     def _wrong_setting(self, text: str) -> UsageError:
         named = re.search(r'property:? "([^"]+)"', text)
-        where = self.options.where.get(named[1]) if named else None
+        where = None
+        if named:
+            where = self.options.where.get(named[1]) or self.options.where.get(_ALIASES.get(named[1], ""))
         return UsageError(f"{where or 'client settings'}: {text.removeprefix('Failed to create admin client: ')}")
 
     def _reach(self, admin: AdminClient) -> None:

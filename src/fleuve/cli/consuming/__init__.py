@@ -1,0 +1,1 @@
+"""What `fleuve consume` does: find where to begin and to end, read, choose, and print."""

@@ -1,0 +1,143 @@
+"""Reads partitions with a consumer, up to given ends or for ever, and keeps who waits informed.
+
+An end is reached when a record at it or behind it arrives, or the broker says that there is nothing more: the record
+just before an end need not exist, after compaction or a transaction's marker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from fleuve.cli.client.errors import failure
+from fleuve.cli.client.watching import Watch, say
+from fleuve.cli.consuming.ranges import Range, Where, offset_of, where_of
+from fleuve.cli.interruption import Interruption
+
+_PATIENCE_S = 0.1
+_BATCH_RECORDS = 1000
+
+# The client asks again by itself; `Watch` says so where no broker is left.
+_PASSING = frozenset(
+    {
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._TRANSPORT,
+        KafkaError._TIMED_OUT,
+        KafkaError._RESOLVE,
+        KafkaError._MAX_POLL_EXCEEDED,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+    }
+)
+
+
+class Reader:
+    """Yields records as they arrive, many at a time."""
+
+    def __init__(self, consumer: Consumer, *, watch: Watch, stop: Interruption, idle: Callable[[], None]) -> None:
+        self._consumer = consumer
+        self._watch = watch
+        self._stop = stop
+        self._idle = idle
+        self._ends: dict[Where, int] | None = None
+        """Of the partitions whose end is still to be reached; None for ever."""
+
+    def assign(self, ranges: Mapping[Where, Range], *, to_end: bool) -> None:
+        """Read these, from their starts on; up to their ends, or for ever."""
+        self._ends = None
+        if to_end:
+            ranges = {where: range_ for where, range_ in ranges.items() if range_.start < range_.end}
+            self._ends = {where: range_.end for where, range_ in ranges.items()}
+        self._consumer.assign([TopicPartition(*where, range_.start) for where, range_ in ranges.items()])
+
+    def expect(self, ends: Mapping[Where, int]) -> None:
+        """Read up to these ends too, of partitions that a group has given to this member."""
+        self._ends = {**(self._ends or {}), **ends}
+
+    def forget(self, partitions: Sequence[Where]) -> None:
+        """Wait for the ends of these no more: another member has them now."""
+        for where in partitions:
+            if self._ends is not None:
+                self._ends.pop(where, None)
+
+    @property
+    def at_end(self) -> bool:
+        """Whether all ends are reached."""
+        return self._ends is not None and not self._ends
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the user has ended it."""
+        return self._stop.told
+
+    def batches(self) -> Iterator[list[Message]]:
+        """Yield what arrives, until all ends are reached or the user ends it. Raises CommandFailed."""
+        while not (self._stop.told or self.at_end):
+            first = self._consumer.poll(_PATIENCE_S)
+            if first is None:
+                self._idle()
+                continue
+            records = self._records([first, *self._consumer.consume(_BATCH_RECORDS - 1, 0)])
+            if records:
+                yield records
+
+    def _records(self, messages: Sequence[Message]) -> list[Message]:
+        records = []
+        for message in messages:
+            error = message.error()
+            if error is not None:
+                self._told(message, error)
+            elif self._ends is None or self._is_wanted(message):
+                records.append(message)
+        if self._watch.lost and (records or any(message.error() is None for message in messages)):
+            self._watch.back()
+        return records
+
+    def _is_wanted(self, message: Message) -> bool:
+        assert self._ends is not None
+        where, offset = where_of(message), offset_of(message)
+        end = self._ends.get(where)
+        if end is None:
+            return False
+        if offset >= end - 1:
+            self._reached(where)
+        return offset < end
+
+    def _reached(self, where: Where) -> None:
+        assert self._ends is not None
+        del self._ends[where]
+        if self._ends:
+            # What arrives there from now on would only be thrown away.
+            self._consumer.pause([TopicPartition(*where)])
+
+    def _told(self, message: Message, error: KafkaError) -> None:
+        code = error.code()
+        if code == KafkaError._PARTITION_EOF:
+            self._watch.back()
+            self._at_broker_end(where_of(message), offset_of(message))
+        elif code == KafkaError._AUTO_OFFSET_RESET:
+            self._start_again(where_of(message))
+        elif code not in _PASSING and not error.retriable():
+            topic = message.topic()
+            raise failure(error, what="the broker refused" if topic is None else f"topic {topic}")
+
+    def _at_broker_end(self, where: Where, offset: int) -> None:
+        """Note that the broker has nothing from `offset` on, for now."""
+        if self._ends is not None and where in self._ends and offset >= self._ends[where]:
+            self._reached(where)
+
+    def _start_again(self, where: Where) -> None:
+        """Go on with the first record there is: those before it were deleted while we read."""
+        topic, partition = where
+        gone = TopicPartition(topic, partition)
+        try:
+            low, _ = self._consumer.get_watermark_offsets(gone, timeout=10)
+            self._consumer.incremental_unassign([gone])
+            self._consumer.incremental_assign([TopicPartition(topic, partition, low)])
+        except KafkaException as error:
+            raise failure(error, what=f"topic {topic}") from None
+        say(f"{topic} [{partition}]: records were deleted before they were read; going on at offset {low}")

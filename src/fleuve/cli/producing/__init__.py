@@ -1,0 +1,1 @@
+"""What `fleuve produce` does: read records, send them, account for each."""
