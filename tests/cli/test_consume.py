@@ -57,11 +57,11 @@ def shown(fleuve, *words):
         (["--from", "end", "--exit-at-end"], []),
         (["--offset", 7, "--exit-at-end"], [7, 8, 9]),
         (["--offset", 10, "--exit-at-end"], []),
-        (["--since", "1008000", "--exit-at-end"], [8, 9]),
+        (["--since", "@1008000", "--exit-at-end"], [8, 9]),
         (["--since", "1970-01-01T00:16:45.500Z", "-n", 2], [6, 7]),
         (["--since", "5m", "--exit-at-end"], []),
-        (["--until", "1002000"], [0, 1]),
-        (["--since", "1002000", "--until", "1004000"], [2, 3]),
+        (["--until", "@1002000"], [0, 1]),
+        (["--since", "@1002000", "--until", "@1004000"], [2, 3]),
         (["--until", "now"], range(10)),
         (["--last", 3], [7, 8, 9]),
         (["--last", 100], range(10)),
@@ -116,6 +116,8 @@ def test_several_topics_and_a_pattern(fleuve, cluster):
     make(cluster, "many-a", [(0, 1000, "a")])
     make(cluster, "many-b", [(0, 1000, "b")])
     assert sorted(shown(fleuve, "many-a", "many-b", "--exit-at-end")) == ["a", "b"]
+    assert sorted(shown(fleuve, "many-*", "--exit-at-end")) == ["a", "b"]
+    assert sorted(shown(fleuve, "many-*", "^many-b", "--exit-at-end", "--group", "many")) == ["a", "b"]
     assert sorted(shown(fleuve, "^many-", "--exit-at-end", "--print", "topic,value")) == ["many-a\ta", "many-b\tb"]
 
 
@@ -351,16 +353,17 @@ def test_records_deleted_ahead_of_a_reader_are_said_and_it_goes_on(cluster):
         process.send_signal(signal.SIGINT)
         said = process.stderr.read()
     assert process.returncode == 130
-    assert said == b"fleuve: overtaken [0]: records were deleted before they were read; going on at offset 1000\n"
+    assert said == b"overtaken [0]: records were deleted before they were read; going on at offset 1000\n"
 
 
 # ------------------------------------------------------------ what goes wrong
 
 
 def test_a_topic_that_does_not_exist_is_refused_and_not_created(fleuve, cluster):
-    assert_refused(fleuve("consume", "absent"), 1, "topic absent does not exist", "fleuve topic list")
-    assert_refused(fleuve("consume", "absent", "--group", "g"), 1, "topic absent does not exist")
-    assert_refused(fleuve("consume", "^absent"), 1, "no topic fits ^absent")
+    assert_refused(fleuve("consume", "absent"), 1, "topic absent: does not exist", "fleuve topic list")
+    assert_refused(fleuve("consume", "absent", "--group", "g"), 1, "topic absent: does not exist")
+    assert_refused(fleuve("consume", "^absent"), 1, "no topic matches '^absent'")
+    assert_refused(fleuve("consume", "absent*"), 1, "no topic matches 'absent*'")
     assert "absent" not in AdminClient({"bootstrap.servers": cluster}).list_topics(timeout=10).topics
 
 

@@ -179,7 +179,7 @@ def test_json_says_what_a_record_is(fleuve, topic):
 
 def test_flags_go_over_what_json_says(fleuve, topic):
     record = {"value": "v", "key": "k", "partition": 1, "timestamp": 5, "headers": [{"name": "h", "value": "1"}]}
-    flags = ("--partition", 0, "--key", "mine", "--timestamp", 9, "-H", "i=2")
+    flags = ("--partition", 0, "--key", "mine", "--timestamp", "@9", "-H", "i=2")
     fleuve.ok("produce", topic, "--input", "json", *flags, stdin=json.dumps(record))
     (found,) = stored(fleuve, topic)
     assert (found["partition"], found["key"], found["timestamp"]) == (0, "mine", 9)

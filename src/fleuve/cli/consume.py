@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from fleuve.app.options import UsageError
+from fleuve.cli.client.moments import MOMENTS
 from fleuve.cli.client.options import add_client_options, client_options
-from fleuve.cli.instants import INSTANT_FORMS
 from fleuve.cli.output.options import positive
 from fleuve.cli.parsers import Commands, add_command
 from fleuve.cli.separators import marker, separator
@@ -37,7 +37,10 @@ def add_to(commands: Commands) -> None:
         run=run,
     )
     parser.add_argument(
-        "topics", nargs="+", metavar="TOPIC", help="topics; one that begins with ^ is a regular expression"
+        "topics",
+        nargs="+",
+        metavar="TOPIC",
+        help="names, patterns such as 'orders.*', or regular expressions such as '^orders'",
     )
     _add_range(parser)
     _add_filters(parser)
@@ -61,7 +64,7 @@ def _add_range(parser: argparse.ArgumentParser) -> None:
         help="the first record there is, or the next one that is written (default: beginning)",
     )
     start.add_argument("--offset", type=_number, metavar="OFFSET", help="this offset")
-    start.add_argument("--since", metavar="TIME", help=f"the first record of this time or later: {INSTANT_FORMS}")
+    start.add_argument("--since", metavar="TIME", help=f"the first record of this time or later: {MOMENTS}")
     start.add_argument(
         "--last",
         type=positive,

@@ -11,6 +11,8 @@ from typing import Any, NoReturn
 
 EXIT_USAGE = 2
 
+_REST = (argparse.PARSER, argparse.REMAINDER)
+
 Commands = Any
 """What `ArgumentParser.add_subparsers` returns."""
 
@@ -27,8 +29,9 @@ class Parser(argparse.ArgumentParser):
         self._between = False
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Return what the flags and words of a command say; above commands, argparse's own way is the only one."""
-        if self._subparsers is not None or self._between:
+        """Return what flags and words say; whoever takes a rest, such as a command line, has argparse's own way."""
+        takes_rest = any(action.nargs in _REST for action in self._actions)
+        if takes_rest or self._between:
             return super().parse_known_args(args, namespace)
         self._between = True
         try:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import functools
 
 from fleuve.app.options import UsageError
+from fleuve.cli.client.moments import MOMENTS
 from fleuve.cli.client.options import add_client_options, client_options
-from fleuve.cli.instants import INSTANT_FORMS
-from fleuve.cli.output.options import name_and_value, positive
+from fleuve.cli.output.options import positive
 from fleuve.cli.parsers import Commands, add_command
 from fleuve.cli.separators import marker, separator
 
@@ -66,7 +65,7 @@ def add_to(commands: Commands) -> None:
         metavar="N|auto",
         help="write to this partition; auto chooses by the key (default: auto, with JSON the one it names)",
     )
-    add("--timestamp", metavar="TIME", help=f"{INSTANT_FORMS} (default: now, with JSON the one it names)")
+    add("--timestamp", metavar="TIME", help=f"{MOMENTS} (default: now, with JSON the one it names)")
 
     sending = parser.add_argument_group("how they are sent")
     add = sending.add_argument
@@ -88,6 +87,13 @@ def _partition(text: str) -> int:
     return int(text)
 
 
+def _header(text: str) -> tuple[str, bytes]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UsageError(f"-H: {text!r}: want NAME=VALUE")
+    return name, value.encode("utf-8", "surrogateescape")
+
+
 def run(parsed: argparse.Namespace) -> int:
     """Send the records; return 0 if each was written."""
     if parsed.input == "json":
@@ -95,8 +101,6 @@ def run(parsed: argparse.Namespace) -> int:
     if parsed.whole and (parsed.delimiter is not None or parsed.key_separator is not None):
         raise UsageError("--whole makes one record of a file: --delimiter and --key-separator do not go with it")
     options = client_options(parsed)
-    header = functools.partial(name_and_value, flag="-H")
-    headers = tuple((name, value.encode("utf-8", "surrogateescape")) for name, value in map(header, parsed.headers))
     from fleuve.cli.producing.course import Asked, transfer
 
     return transfer(
@@ -110,7 +114,7 @@ def run(parsed: argparse.Namespace) -> int:
             null_marker=parsed.null_marker,
             count_max=parsed.count,
             key=None if parsed.key is None else parsed.key.encode("utf-8", "surrogateescape"),
-            headers=headers,
+            headers=tuple(map(_header, parsed.headers)),
             partition=parsed.partition,
             timestamp=parsed.timestamp,
             compression=parsed.compression,

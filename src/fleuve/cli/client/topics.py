@@ -33,6 +33,11 @@ def is_internal(name: str) -> bool:
     return name.startswith("__")
 
 
+def is_pattern(text: str) -> bool:
+    """Return whether what was given for a topic cannot be its name, but a pattern."""
+    return not _PATTERN_CHARACTERS.isdisjoint(text)
+
+
 def matching(wanted: Sequence[str], names: Iterable[str], *, internal: bool = False) -> list[str]:
     """Return the `names` that are `wanted`, or match a pattern of it, sorted; all of them if nothing is wanted.
 
@@ -61,7 +66,7 @@ def topics_named(names: Iterable[str], metadata: ClusterMetadata) -> list[Topic]
 
 
 def _missing(text: str) -> str:
-    if _PATTERN_CHARACTERS & set(text):
+    if is_pattern(text):
         return f"no topic matches {text!r}; see `fleuve topic list`"
     return f"topic {text}: does not exist; see `fleuve topic list`"
 

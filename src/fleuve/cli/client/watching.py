@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 from confluent_kafka import KafkaError
+
+from fleuve.cli.output.messages import tell
 
 
 class Watch:
@@ -21,15 +21,10 @@ class Watch:
             self.fatal = self.fatal or error
         if error.code() == KafkaError._ALL_BROKERS_DOWN and not self.lost:
             self.lost = True
-            say(f"connection to {self._bootstrap} lost; trying again until it is back")
+            tell(f"connection to {self._bootstrap} lost; trying again until it is back")
 
     def back(self) -> None:
         """Say that a broker has answered, if it was said that none does."""
         if self.lost:
             self.lost = False
-            say(f"connected to {self._bootstrap} again")
-
-
-def say(text: str) -> None:
-    """Print one line to standard error."""
-    print(f"fleuve: {text}", file=sys.stderr, flush=True)
+            tell(f"connected to {self._bootstrap} again")

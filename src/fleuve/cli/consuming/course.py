@@ -14,8 +14,10 @@ from fleuve.app.options import UsageError
 from fleuve.base.clock import SystemClock
 from fleuve.cli.client.cluster import Cluster, cluster
 from fleuve.cli.client.errors import failure
+from fleuve.cli.client.moments import MOMENTS, parse_moment
 from fleuve.cli.client.options import ClientOptions
-from fleuve.cli.client.watching import Watch, say
+from fleuve.cli.client.topics import is_pattern
+from fleuve.cli.client.watching import Watch
 from fleuve.cli.consuming import ranges as ranges_
 from fleuve.cli.consuming.filters import Filter, filters
 from fleuve.cli.consuming.forms import Form, HexForm, TextForm, json_form
@@ -23,8 +25,8 @@ from fleuve.cli.consuming.last import last_records
 from fleuve.cli.consuming.printed import Printed
 from fleuve.cli.consuming.ranges import Offsets, Range, Start, Where, offset_of, where_of
 from fleuve.cli.consuming.reader import Reader
-from fleuve.cli.instants import instant_ms
 from fleuve.cli.interruption import interruption
+from fleuve.cli.output.messages import tell
 from fleuve.cli.output.terminal import is_terminal, takes_colours
 
 _NO_GROUP = "fleuve-consume"
@@ -47,11 +49,11 @@ def consume(parsed: argparse.Namespace, options: ClientOptions) -> int:
             if parsed.group is None:
                 _read(parsed, reader, show, _ranges(parsed, there, topics, offsets, start, until_ms))
             else:
-                _read_as_member(parsed, reader, show, consumer, offsets)
+                _read_as_member(parsed, _subscription(parsed, topics), reader, show, consumer, offsets)
         finally:
             consumer.close()
     if _talks(parsed):
-        say(show.summary)
+        tell(show.summary)
     return 130 if stop.told else 0
 
 
@@ -121,7 +123,12 @@ def _read(parsed: argparse.Namespace, reader: Reader, show: _Show, ranges: Mappi
 
 
 def _read_as_member(
-    parsed: argparse.Namespace, reader: Reader, show: _Show, consumer: Consumer, offsets: Offsets
+    parsed: argparse.Namespace,
+    topics: Sequence[str],
+    reader: Reader,
+    show: _Show,
+    consumer: Consumer,
+    offsets: Offsets,
 ) -> None:
     """Show what the group gives to this member. What was shown is committed: now and then, and at the end."""
     shown: dict[Where, int] = {}
@@ -136,7 +143,7 @@ def _read_as_member(
         for where in mine:
             shown.pop(where, None)
 
-    consumer.subscribe(parsed.topics, on_assign=assigned, on_revoke=revoked, on_lost=revoked)
+    consumer.subscribe(list(topics), on_assign=assigned, on_revoke=revoked, on_lost=revoked)
     try:
         for messages in reader.batches():
             looked_at = show.print(messages)
@@ -149,6 +156,11 @@ def _read_as_member(
                 return
     finally:
         _commit(consumer, shown, parsed.group)
+
+
+def _subscription(parsed: argparse.Namespace, topics: Sequence[str]) -> Sequence[str]:
+    """Return what to subscribe to: regular expressions as they are, for topics to come; a shell's patterns resolved."""
+    return topics if any(is_pattern(name) and not name.startswith("^") for name in parsed.topics) else parsed.topics
 
 
 def _commit(consumer: Consumer, shown: Mapping[Where, int], group: str) -> None:
@@ -175,7 +187,7 @@ def _ranges(
     partitions = ranges_.partitions_of(there.metadata(), topics, parsed.partition)
     found = ranges_.ranges(offsets, partitions, start, until_ms=until_ms)
     if _talks(parsed) and parsed.last is None and not (parsed.exit_at_end or until_ms is not None):
-        say(f"{', '.join(topics)} {_where(parsed)} on, and what is written from now on; Ctrl-C ends")
+        tell(f"{', '.join(topics)} {_where(parsed)} on, and what is written from now on; Ctrl-C ends")
     return found
 
 
@@ -199,10 +211,10 @@ def _start(parsed: argparse.Namespace) -> Start:
 def _moment(text: str | None, flag: str) -> int | None:
     if text is None:
         return None
-    try:
-        return instant_ms(text, now_ms=SystemClock().wall_ms())
-    except ValueError as error:
-        raise UsageError(f"{flag}: {error}") from None
+    moment = parse_moment(text, now_ms=SystemClock().wall_ms())
+    if moment is None:
+        raise UsageError(f"{flag}: {text!r} is not a time: want {MOMENTS}")
+    return moment
 
 
 def _form(parsed: argparse.Namespace) -> Form:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME, Message
 
+from fleuve.cli.client.moments import shown_moment
 from fleuve.cli.consuming.headers import headers_of
-from fleuve.cli.instants import shown_instant
 from fleuve.cli.output.json_lines import encoded, line
 from fleuve.cli.output.terminal import harmless, painted
 
@@ -85,7 +85,7 @@ class TextForm:
                 )
             case "timestamp":
                 kind, timestamp_ms = message.timestamp()
-                return shown_instant(timestamp_ms).encode() if kind in _TIMESTAMP_TYPES else None
+                return shown_moment(timestamp_ms).encode() if kind in _TIMESTAMP_TYPES else None
             case _:
                 return str(getattr(message, name)()).encode()
 
@@ -105,7 +105,7 @@ class HexForm:
 
     def _lines(self, message: Message) -> Iterable[str]:
         kind, timestamp_ms = message.timestamp()
-        when = shown_instant(timestamp_ms) if kind in _TIMESTAMP_TYPES else "no timestamp"
+        when = shown_moment(timestamp_ms) if kind in _TIMESTAMP_TYPES else "no timestamp"
         yield self._painted(f"{message.topic()} [{message.partition()}] offset {message.offset()}  {when}", "1")
         yield from self._part("key", message.key())
         for name, value in headers_of(message):

@@ -16,6 +16,7 @@ from confluent_kafka.admin import ClusterMetadata, OffsetSpec
 from fleuve.app.options import UsageError
 from fleuve.cli.client.cluster import Cluster
 from fleuve.cli.client.errors import CommandFailed, failure
+from fleuve.cli.client.topics import is_internal, is_pattern, matching
 
 LOOK_UP_S_MAX = 10.0
 
@@ -48,18 +49,24 @@ class Range:
 
 
 def topics_of(metadata: ClusterMetadata, names: Sequence[str]) -> list[str]:
-    """Return the topics that `names` mean; a name that begins with ^ is a regular expression.
+    """Return the topics that `names` mean: patterns as a shell's, and regular expressions, which begin with ^.
 
-    Raises CommandFailed for one that does not exist, and for an expression that fits none.
+    Raises CommandFailed for one that does not exist, and for a pattern that fits none.
     """
     found: dict[str, None] = {}
     for name in names:
         if name.startswith("^"):
             found.update(dict.fromkeys(_matching(metadata, name)))
             continue
+        if is_pattern(name):
+            matched = matching([name], metadata.topics)
+            if not matched:
+                raise CommandFailed(f"no topic matches {name!r}; see `fleuve topic list`")
+            found.update(dict.fromkeys(matched))
+            continue
         topic = metadata.topics.get(name)
         if topic is None:
-            raise CommandFailed(f"topic {name} does not exist; see `fleuve topic list`")
+            raise CommandFailed(f"topic {name}: does not exist; see `fleuve topic list`")
         if topic.error is not None:
             raise failure(topic.error, what=f"topic {name}")
         found[name] = None
@@ -73,9 +80,9 @@ def _matching(metadata: ClusterMetadata, text: str) -> list[str]:
         raise UsageError(f"{text!r} is not a regular expression: {error}") from None
     # Kafka's own topics are read by those who name them.
     internal = text.startswith("^__")
-    names = sorted(name for name in metadata.topics if pattern.match(name) and (internal or not name.startswith("__")))
+    names = sorted(name for name in metadata.topics if pattern.match(name) and (internal or not is_internal(name)))
     if not names:
-        raise CommandFailed(f"no topic fits {text}; see `fleuve topic list`")
+        raise CommandFailed(f"no topic matches {text!r}; see `fleuve topic list`")
     return names
 
 

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from fleuve.cli.client.errors import failure
-from fleuve.cli.client.watching import Watch, say
+from fleuve.cli.client.watching import Watch
 from fleuve.cli.consuming.ranges import Range, Where, offset_of, where_of
 from fleuve.cli.interruption import Interruption
+from fleuve.cli.output.messages import tell
 
 _PATIENCE_S = 0.1
 _BATCH_RECORDS = 1000
@@ -140,4 +141,4 @@ class Reader:
             self._consumer.incremental_assign([TopicPartition(topic, partition, low)])
         except KafkaException as error:
             raise failure(error, what=f"topic {topic}") from None
-        say(f"{topic} [{partition}]: records were deleted before they were read; going on at offset {low}")
+        tell(f"{topic} [{partition}]: records were deleted before they were read; going on at offset {low}")

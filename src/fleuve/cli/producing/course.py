@@ -17,10 +17,11 @@ from fleuve.app.options import UsageError
 from fleuve.base.clock import SystemClock
 from fleuve.cli.client.cluster import Cluster, cluster
 from fleuve.cli.client.errors import CommandFailed, failure
+from fleuve.cli.client.moments import MOMENTS, parse_moment
 from fleuve.cli.client.options import CONNECT_S_MAX, ClientOptions
-from fleuve.cli.client.watching import Watch, say
-from fleuve.cli.instants import instant_ms
+from fleuve.cli.client.watching import Watch
 from fleuve.cli.interruption import Interruption, interruption
+from fleuve.cli.output.messages import tell
 from fleuve.cli.producing.records import PARTITION_AUTO, Header, TextForm, record_of_json
 from fleuve.cli.producing.sender import Place, Sender
 from fleuve.cli.producing.sources import STDIN, Reading, Source, sources
@@ -77,7 +78,7 @@ def transfer(asked: Asked, options: ClientOptions) -> int:
         work = _Work(asked, sender, found, partitions, timestamp_ms, size_bytes_max=_size_bytes_max(options))
         code = _ended(work, sender, watch, stop)
     if code == 0 and not asked.quiet:
-        say(f"{_records(sender.written)} to {asked.topic} in {time.perf_counter() - began:.1f} s")
+        tell(f"{_records(sender.written)} to {asked.topic} in {time.perf_counter() - began:.1f} s")
     return code
 
 
@@ -110,7 +111,7 @@ def _ended(work: _Work, sender: Sender, watch: Watch, stop: Interruption) -> int
         unsupported = watch.fatal.code() == KafkaError._UNSUPPORTED_FEATURE
         raise CommandFailed(f"{written}: {_BROKER_TOO_OLD if unsupported else watch.fatal.str()}")
     if stop.told:
-        say(f"interrupted: {written}")
+        tell(f"interrupted: {written}")
         return 130
     return 0
 
@@ -229,11 +230,11 @@ class _Work:
 def _timestamp_ms(text: str | None) -> int | None:
     if text is None:
         return None
-    try:
-        # 0 would be "now" for the client, too; nobody means the beginning of 1970.
-        return max(1, instant_ms(text, now_ms=SystemClock().wall_ms()))
-    except ValueError as error:
-        raise UsageError(f"--timestamp: {error}") from None
+    moment = parse_moment(text, now_ms=SystemClock().wall_ms())
+    if moment is None:
+        raise UsageError(f"--timestamp: {text!r} is not a time: want {MOMENTS}")
+    # 0 would be "now" for the client; nobody means the beginning of 1970.
+    return max(1, moment)
 
 
 def _partitions(there: Cluster, topic: str, *, quiet: bool) -> int:
@@ -247,7 +248,7 @@ def _partitions(there: Cluster, topic: str, *, quiet: bool) -> int:
         if found.error is None and found.partitions:
             count = len(found.partitions)
             if not quiet:
-                say(f"topic {topic} is new: created with {count} partition{'s' if count > 1 else ''}")
+                tell(f"topic {topic} is new: created with {count} partition{'s' if count > 1 else ''}")
             return count
         if found.error is not None and found.error.code() not in {
             KafkaError.UNKNOWN_TOPIC_OR_PART,
@@ -303,7 +304,7 @@ def _collector_off() -> Iterator[None]:
 
 def _hint(source: Source, *, quiet: bool) -> None:
     if source.path == STDIN and not quiet and sys.stdin.isatty():
-        say("each line is a record; Ctrl-D ends")
+        tell("each line is a record; Ctrl-D ends")
 
 
 def _records(count: int) -> str:

@@ -13,8 +13,9 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from fleuve.cli.client.watching import Watch, say
+from fleuve.cli.client.watching import Watch
 from fleuve.cli.interruption import Interruption
+from fleuve.cli.output.messages import tell
 from fleuve.cli.producing.records import PARTITION_AUTO, TIMESTAMP_NOW, Record
 
 _PATIENCE_S = 0.1
@@ -104,7 +105,7 @@ class Sender:
             if self._stop.told:
                 if told_at is None:
                     told_at = time.perf_counter()
-                    say(f"waiting for {self.waiting:,} that are on their way; Ctrl-C again gives them up")
+                    tell(f"waiting for {self.waiting:,} that are on their way; Ctrl-C again gives them up")
                 if time.perf_counter() - told_at >= GRACE_S:
                     return
 
