@@ -205,6 +205,11 @@ def test_what_is_printed_is_on_the_page(printed, client, message):
     assert message in PAGE
 
 
+def test_what_commands_say_where_nobody_listens_is_on_the_page(capsys):
+    assert main(["info", "-b", "localhost:1"]) == 1
+    assert capsys.readouterr().err.strip().replace("localhost:1 ", "localhost:9092 ") in PAGE
+
+
 @pytest.mark.parametrize(
     ("arguments", "environment"),
     [
