@@ -78,6 +78,10 @@ class Terminal:
             assert self._read(), f"ended without {wanted}\n{self.printed}"
         return self.printed
 
+    def terminate(self) -> None:
+        """Ask the command to end, as a system that shuts down does."""
+        self._process.terminate()
+
     def forget(self) -> None:
         """Forget what was printed so far."""
         self._printed.clear()

@@ -28,6 +28,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     from fleuve.cli import backup, consume, info, produce, run, serve
     from fleuve.cli.group import commands as group
+    from fleuve.cli.top import command as top
     from fleuve.cli.topic import commands as topic
 
     parser = Parser(
@@ -36,7 +37,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"fleuve {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
-    for command in (serve, run, topic, produce, consume, group, info, backup):
+    for command in (serve, run, topic, produce, consume, group, info, top, backup):
         command.add_to(commands)
     return parser
 

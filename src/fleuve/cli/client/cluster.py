@@ -26,6 +26,8 @@ REQUEST_S_MAX = 15.0
 """How long an answer may take once a broker has been reached."""
 _REFUSED_S = 0.6
 """How long brokers that all refuse are asked again: a name has several addresses, and they are tried one by one."""
+_SOON_S = 1.0
+"""How soon brokers that were there answer, unless they are gone or much is asked."""
 _HOPELESS = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL})
 # What librdkafka calls settings that were given by another of their names.
 _ALIASES = {
@@ -60,10 +62,19 @@ class Cluster:
     def metadata(self) -> ClusterMetadata:
         """Return brokers and topics as a broker knows them now. Raises CommandFailed."""
         admin = self.admin
-        try:
-            return admin.list_topics(timeout=CONNECT_S_MAX)
-        except KafkaException:
-            raise self._unreachable() from None
+        # The first part is for brokers that have gone away, the second for answers that are long on their way.
+        for patience_s in (_SOON_S, CONNECT_S_MAX - _SOON_S):
+            try:
+                metadata = admin.list_topics(timeout=patience_s)
+            except KafkaException:
+                admin.poll(0)
+                if any(error.code() == KafkaError._ALL_BROKERS_DOWN for error in self._errors):
+                    break
+            else:
+                # What was in the way once is not the reason of what fails later.
+                self._errors.clear()
+                return metadata
+        raise self._unreachable()
 
     def consumer(self, settings: Mapping[str, Any]) -> Consumer:
         """Return a consumer with `settings`, over which the user's come; the cluster has been reached."""
@@ -85,6 +96,8 @@ class Cluster:
             "client.software.name": "fleuve-cli",
             "client.software.version": __version__,
             "log_level": 0,
+            # Somebody waits in front of a screen: a broker that is back is to be seen soon.
+            "reconnect.backoff.max.ms": 1000,
             "error_cb": self._errors.append,
             **settings,
             **self.options.settings,

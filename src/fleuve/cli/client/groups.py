@@ -11,7 +11,7 @@ from confluent_kafka.admin import ConsumerGroupDescription, ConsumerGroupListing
 
 from fleuve.cli.client.cluster import REQUEST_S_MAX, Cluster
 from fleuve.cli.client.errors import CommandFailed, failure
-from fleuve.cli.client.offsets import Range, ends, ranges
+from fleuve.cli.client.offsets import Range, ranges
 from fleuve.cli.client.partitions import Partition
 
 _ASKED_AT_ONCE = 200
@@ -95,11 +95,11 @@ def listed(cluster: Cluster) -> tuple[list[ConsumerGroupListing], list[CommandFa
 
 
 def described(
-    cluster: Cluster, group_ids: Sequence[str], *, with_earliest: bool = True
+    cluster: Cluster, group_ids: Sequence[str], *, known: Mapping[Partition, Range] | None = None
 ) -> tuple[dict[str, Group], dict[str, CommandFailed]]:
     """Return groups with their progress, and why there is none, for each id that was asked for.
 
-    A group that is not there is among the failures. Without `with_earliest`, only the ends of partitions are asked for.
+    A group that is not there is among the failures. Ranges that are `known` are not asked for.
     """
     descriptions, failed = _descriptions(cluster, group_ids)
     committed, refused = committed_offsets(cluster, list(descriptions))
@@ -109,7 +109,8 @@ def described(
         group_id: sorted({*committed.get(group_id, {}), *(p for member in found for p in member.partitions)})
         for group_id, found in members.items()
     }
-    found = _ranges(cluster, {one for some in partitions.values() for one in some}, with_earliest=with_earliest)
+    asked = {one for some in partitions.values() for one in some} - set(known or ())
+    found = {**(known or {}), **_ranges(cluster, asked)}
     groups = {
         group_id: Group(
             group_id=group_id,
@@ -128,15 +129,14 @@ def described(
     return groups, failed
 
 
-def _ranges(cluster: Cluster, partitions: set[Partition], *, with_earliest: bool) -> dict[Partition, Range]:
+def _ranges(cluster: Cluster, partitions: set[Partition]) -> dict[Partition, Range]:
+    """Return the ranges of those partitions that there are."""
     if not partitions:
         return {}
     topics = cluster.metadata().topics
-    there = sorted(one for one in partitions if one[0] in topics and one[1] in topics[one[0]].partitions)
-    if with_earliest:
-        return ranges(cluster, there)
-    latest = ends(cluster, there)
-    return {partition: Range(None, latest.get(partition)) for partition in there}
+    return ranges(
+        cluster, sorted(one for one in partitions if one[0] in topics and one[1] in topics[one[0]].partitions)
+    )
 
 
 def _descriptions(

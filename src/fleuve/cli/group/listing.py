@@ -50,7 +50,7 @@ def run(parsed: argparse.Namespace) -> int:
         names = [listing.group_id for listing in listings]
         wanted = parsed.groups or ["*"]
         shown = [name for name in names if any(name == text or fnmatchcase(name, text) for text in wanted)]
-        groups, refused = described(there, [] if parsed.names else shown, with_earliest=True)
+        groups, refused = described(there, [] if parsed.names else shown)
     if parsed.names:
         print_lines(shown)
     table = Table(("GROUP", "STATE", "TYPE", "MEMBERS", "PARTITIONS", "LAG"), right=("MEMBERS", "PARTITIONS", "LAG"))

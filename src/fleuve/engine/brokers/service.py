@@ -65,6 +65,7 @@ class BrokerService:
         if not self._cluster_id:
             await self.load_cluster_id()
         self._own = await self._store.register(node_id=node_id, listeners=listeners, rack=rack, lease_ms=self._lease_ms)
+        self.stats.identity = {(self._cluster_id, str(self._own.node_id)): 1}
         self._see(await self._store.live())
         return self._own.incarnation
 

@@ -1,0 +1,1 @@
+"""`fleuve top`: what goes on in a cluster, live."""
