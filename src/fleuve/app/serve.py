@@ -19,7 +19,8 @@ from fleuve.app.listeners import listener_specs
 from fleuve.app.loops import loop_factory
 from fleuve.app.options import Address, ServeOptions, UsageError, is_loopback, parse_http
 from fleuve.app.registry import registry
-from fleuve.app.sources import Settings, SettingsError, read
+from fleuve.app.service_manager import READY, STOPPING, notify
+from fleuve.app.sources import Settings, SettingsError, read, service_manager
 from fleuve.app.surroundings import this_machine
 from fleuve.base.log import Logger
 
@@ -79,7 +80,9 @@ async def _serve(broker: Broker, options: ServeOptions, settings: Settings, dire
         await broker.stop()
         raise
     broker.failed.add_done_callback(lambda _: stopping.set())
+    notify(service_manager(), READY)
     await stopping.wait()
+    notify(service_manager(), STOPPING)
     failed = broker.failed.result() if broker.failed.done() else None
     if failed is not None:
         logger.error("the broker cannot go on", error=str(failed))

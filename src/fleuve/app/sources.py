@@ -260,6 +260,11 @@ def _from_flags(flags: Mapping[str, str], assignments: Sequence[tuple[str, str]]
     return given
 
 
+def service_manager(environment: Mapping[str, str] | None = None) -> str:
+    """Return the socket on which systemd waits for the start of the process; empty if it does not."""
+    return (os.environ if environment is None else environment).get("NOTIFY_SOCKET", "")
+
+
 def environment_name(variable: str) -> str:
     """Return the setting that a variable of the environment is about."""
     dashes = variable.removeprefix(ENVIRONMENT_PREFIX_BITNAMI).removeprefix(ENVIRONMENT_PREFIX).lower()
