@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from fleuve.app.serve import STOP_S_MAX
-from fleuve.cli.main import EXIT_USAGE, make_parser
+from fleuve.cli.main import make_parser
+from fleuve.cli.parsers import EXIT_USAGE
 from support.broker_process import BrokerProcess
 
 UNIT = Path(__file__).parents[2] / "packaging/systemd/fleuve.service"
