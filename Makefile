@@ -28,7 +28,7 @@ SEEDS ?= 20000
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help run install install-test test lint types layers generated generate format pytest sabotage compat clients recordings simulate soak bench docs site lock clean
+.PHONY: help run install install-test test lint types layers generated generate format pytest pythons sabotage compat clients recordings simulate soak bench docs site lock wheels clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,9 @@ test: install-test lint types layers generated site pytest ## Check everything
 
 pytest: install-test ## Run the tests alone (PYTEST="-k fetch")
 	cd "$(ROOT)" && $(BIN)/python -m pytest $(WORKERS) -m "not compat and not sabotage" $(CLIENTS_RESULTS) $(PYTEST)
+
+pythons: ## Run the tests on every Python that this machine has (PYTEST="-k fetch")
+	@"$(ROOT)/tools/every_python.py" $(if $(PYTEST),PYTEST="$(PYTEST)")
 
 sabotage: install-test ## Break one line of the code at a time, and see that the tests notice
 	cd "$(ROOT)" && $(BIN)/python -m pytest $(WORKERS) --dist load -m sabotage $(PYTEST)
@@ -94,7 +97,7 @@ bench: $(VENV)/.test.stamp ## Run the benchmarks
 	cd "$(ROOT)" && for benchmark in benchmarks/*.py benchmarks/*/*.py; do $(BIN)/python "$$benchmark" || exit 1; done
 
 clean: ## Remove what the other targets installed; data directories stay
-	rm -rf "$(VENV)" "$(ROOT)/.kcat" "$(COMPAT)" "$(ROOT)/.peers" "$(NODE_MODULES)" "$(ROOT)/.mypy_cache" "$(ROOT)/.ruff_cache" "$(ROOT)/.pytest_cache"
+	rm -rf "$(VENV)" "$(ROOT)"/.venv-3.* "$(ROOT)/.kcat" "$(COMPAT)" "$(ROOT)/.peers" "$(NODE_MODULES)" "$(ROOT)/.mypy_cache" "$(ROOT)/.ruff_cache" "$(ROOT)/.pytest_cache"
 
 # The lock files name versions and hashes, and no place to get them from.
 UV_COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
@@ -106,6 +109,11 @@ lock: $(VENV)/.python.stamp ## Lock the newest versions that pyproject.toml allo
 		--group build --group lint --group test -o requirements/test.txt
 	cd "$(ROOT)" && $(UV_COMPILE) --upgrade -c requirements/test.txt --group docs -o requirements/docs.txt
 	cd "$(ROOT)" && $(UV_COMPILE) --upgrade --group lock -o requirements/lock.txt
+	@$(MAKE) wheels
+
+wheels: $(VENV)/.python.stamp ## See that what is locked has wheels for every platform and Python
+	$(PIP_INSTALL) -r "$(ROOT)/requirements/lock.txt"
+	"$(ROOT)/tools/check_wheels.sh" $(BIN)/uv "$(ROOT)/requirements/run.txt" "$(ROOT)/requirements/test.txt"
 
 # The programs around clients of other languages.
 need = command -v $(1) > /dev/null || { echo "make compat needs $(2): there is no \`$(1)\` on the PATH" >&2; exit 1; }

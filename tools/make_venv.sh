@@ -11,7 +11,7 @@ if [ -x "$venv/bin/python" ] && "$venv/bin/python" -c "$wanted; import pip" 2>/d
 fi
 
 old=''
-for python in ${PYTHON:-python3.11 /usr/bin/python3.11 python3.12 python3.13 python3 /usr/bin/python3}; do
+for python in ${PYTHON:-python3.11 /usr/bin/python3.11 python3.12 python3.13 python3.14 python3 /usr/bin/python3}; do
     command -v "$python" >/dev/null 2>&1 || continue
     if ! "$python" -c "$wanted" 2>/dev/null; then
         old=$python
