@@ -17,7 +17,7 @@ from support.pages import blocks, program
 ROOT = Path(__file__).parents[2]
 CLIENTS = ROOT / "tests" / "clients"
 TIMEOUT_S = 50
-BUILD_TIMEOUT_S = 400
+BUILD_TIMEOUT_S = 600
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +78,17 @@ def test_nodejs(bootstrap, tmp_path, client):
     (tmp_path / "node_modules").symlink_to(modules)
     node = next(modules.glob("node-linux-*/bin/node"))
     assert output_of([node, "orders.mjs"], cwd=tmp_path) == printed
+
+
+def test_fleuve(tmp_path, monkeypatch):
+    shown = "".join(block.text for block in blocks("start/command-line.md") if block.heading == "fleuve")
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    with BrokerProcess(tmp_path, settings={"group.initial.rebalance.delay.ms": 0}) as broker:
+        monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", broker.bootstrap)
+        commands = re.split(r"^\$ ", shown, flags=re.MULTILINE)[1:]
+        assert len(commands) == 5
+        for command, _, printed in (command.partition("\n") for command in commands):
+            assert output_of(["bash", "-o", "pipefail", "-c", command]) == printed
 
 
 @pytest.mark.skipif(shutil.which("kcat") is None and "CI" not in os.environ, reason="kcat is not installed")
