@@ -27,6 +27,25 @@ def test_links_lead_to_files_that_exist(page):
     assert [link for link in local if not (page.parent / link).exists()] == []
 
 
+def anchors(path):
+    """Return the anchors of a page's headings, as the site and the usual viewers make them."""
+    headings = re.findall(r"^#+ (.*)$", prose(path), flags=re.MULTILINE)
+    plain = [re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading) for heading in headings]
+    return {re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower()) for heading in plain}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_headings_that_exist(page):
+    links = [
+        (link, anchor)
+        for link, anchor in re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", prose(page))
+        if "://" not in link and (not link or link.endswith(".md"))
+    ]
+    assert [
+        (link, anchor) for link, anchor in links if anchor not in anchors((page.parent / link) if link else page)
+    ] == []
+
+
 def test_every_flag_of_serve_is_explained(capsys):
     with pytest.raises(SystemExit):
         main(["serve", "--help"])
