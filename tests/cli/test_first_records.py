@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from support.broker_process import BrokerProcess
+from support.shell import bash
 
 ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", "docs/getting-started.md"]
+PAGES_OF_COMMANDS = [*PAGES, "docs/produce-and-consume.md"]
 TIMEOUT_S = 40
 
 
@@ -40,6 +42,15 @@ def test_commands_of_kcat_print_what_the_page_says(broker, page):
     for command in commands:
         printed = run(["bash", "-o", "pipefail", "-c", command[2:].replace("localhost:9092", broker.bootstrap)])
         assert printed.splitlines() == expected(page, command)
+
+
+@pytest.mark.parametrize("page", PAGES_OF_COMMANDS)
+def test_commands_of_fleuve_print_what_the_page_says(broker, page):
+    lines = "".join(blocks(page, "console")).splitlines()
+    commands = [line for line in lines if re.match(r"\$ .*fleuve (produce|consume) ", line)]
+    assert commands
+    for command in commands:
+        assert bash(command[2:], broker.bootstrap).stdout.decode().splitlines() == expected(page, command)
 
 
 def expected(page, command):

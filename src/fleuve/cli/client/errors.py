@@ -19,7 +19,7 @@ _ADVICE = {
     # What Kafka says to somebody from outside who commits for a group that has members.
     KafkaError.UNKNOWN_MEMBER_ID: "the group may have members; stop them first",
     KafkaError.GROUP_ID_NOT_FOUND: "see `fleuve group list`",
-    KafkaError.MSG_SIZE_TOO_LARGE: "raise max.message.bytes of the topic, and give -X message.max.bytes=BYTES",
+    KafkaError.MSG_SIZE_TOO_LARGE: "raise it with `fleuve topic alter TOPIC --config max.message.bytes=BYTES`",
     KafkaError._TIMED_OUT: "a broker may be down, or its advertised address unreachable from here",
 }
 
@@ -31,7 +31,12 @@ class CommandFailed(FleuveError, verdict=Verdict.REJECT):
 def failure(error: KafkaError | KafkaException, *, what: str) -> CommandFailed:
     """Return the error to raise for a library's: `what` is what could not be done, as in "topic orders"."""
     told: KafkaError = error.args[0] if isinstance(error, KafkaException) else error
-    text = " ".join(str(told.str()).split()).removeprefix("Broker: ").rstrip(".")
+    text = (
+        " ".join(str(told.str()).split())
+        .removeprefix("Unable to produce message: ")
+        .removeprefix("Broker: ")
+        .rstrip(".")
+    )
     advice = _ADVICE.get(told.code())
     return CommandFailed(f"{what}: {text}" + (f"; {advice}" if advice else ""))
 

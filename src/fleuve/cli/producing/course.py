@@ -16,6 +16,7 @@ from confluent_kafka.admin import TopicMetadata
 from fleuve.app.options import UsageError
 from fleuve.base.clock import SystemClock
 from fleuve.cli.client.cluster import Cluster, cluster
+from fleuve.cli.client.configs import topic_configs
 from fleuve.cli.client.errors import CommandFailed, failure
 from fleuve.cli.client.moments import MOMENTS, parse_moment
 from fleuve.cli.client.options import CONNECT_S_MAX, ClientOptions
@@ -27,7 +28,11 @@ from fleuve.cli.producing.sender import Place, Sender
 from fleuve.cli.producing.sources import STDIN, Reading, Source, sources
 
 _MESSAGE_BYTES_MAX = 1_000_000
-"""librdkafka's default for message.max.bytes; brokers take a little more by default."""
+"""How large a record may be where a topic's own limit is not known, and a batch where it is not smaller."""
+_MESSAGE_BYTES_LIMITS = (1000, 1_000_000_000)
+"""What librdkafka takes for message.max.bytes."""
+_BATCH_OVERHEAD_BYTES = 100
+"""What a batch of one record has beside it; a topic's limit is for batches."""
 _QUEUE_KBYTES_MAX = 65_536
 _JSON_GROWTH = 8
 """How much longer a record may be as JSON: a control character takes six."""
@@ -72,10 +77,11 @@ def transfer(asked: Asked, options: ClientOptions) -> int:
         if asked.partition is not None and asked.partition >= partitions:
             raise CommandFailed(f"topic {asked.topic} has no partition {asked.partition}: {_range(partitions)}")
         watch = Watch(options.bootstrap)
-        producer = there.producer({**_settings(asked, options), "error_cb": watch})
+        size_bytes_max = _size_bytes_max(there, asked.topic, options)
+        producer = there.producer({**_settings(asked, options, size_bytes_max), "error_cb": watch})
         there.close()
         sender = Sender(producer, asked.topic, watch=watch, stop=stop)
-        work = _Work(asked, sender, found, partitions, timestamp_ms, size_bytes_max=_size_bytes_max(options))
+        work = _Work(asked, sender, found, partitions, timestamp_ms, size_bytes_max=size_bytes_max)
         code = _ended(work, sender, watch, stop)
     if code == 0 and not asked.quiet:
         tell(f"{_records(sender.written)} to {asked.topic} in {time.perf_counter() - began:.1f} s")
@@ -267,7 +273,7 @@ def _asked_for(there: Cluster, topic: str) -> TopicMetadata:
         raise failure(error, what=f"topic {topic}") from None
 
 
-def _settings(asked: Asked, options: ClientOptions) -> dict[str, Any]:
+def _settings(asked: Asked, options: ClientOptions, size_bytes_max: int) -> dict[str, Any]:
     given = options.settings
     idempotent = asked.acks in {None, "all"} and not any(name in given for name in _NOT_IDEMPOTENT)
     settings: dict[str, Any] = {
@@ -275,6 +281,8 @@ def _settings(asked: Asked, options: ClientOptions) -> dict[str, Any]:
         # Java's: the same key lies in the same partition, whoever writes it.
         "partitioner": "murmur2_random",
         "delivery.report.only.error": True,
+        "message.max.bytes": size_bytes_max,
+        "batch.size": min(size_bytes_max, _MESSAGE_BYTES_MAX),
         "queue.buffering.max.kbytes": _QUEUE_KBYTES_MAX,
         "reconnect.backoff.max.ms": 1000,
     }
@@ -285,9 +293,20 @@ def _settings(asked: Asked, options: ClientOptions) -> dict[str, Any]:
     return settings
 
 
-def _size_bytes_max(options: ClientOptions) -> int:
-    text = options.settings.get("message.max.bytes", "")
-    return int(text) if text.isascii() and text.isdigit() else _MESSAGE_BYTES_MAX
+def _size_bytes_max(there: Cluster, topic: str, options: ClientOptions) -> int:
+    """Return how large a record may be: what the user says, else what the topic takes.
+
+    The client refuses what is larger, and knows which record it was; a broker refuses whole batches.
+    """
+    given = options.settings.get("message.max.bytes", "")
+    if given.isascii() and given.isdigit():
+        return int(given)
+    configs, _ = topic_configs(there, [topic])
+    limits = [config.value for config in configs.get(topic, []) if config.name == "max.message.bytes"]
+    if not limits or limits[0] is None:
+        return _MESSAGE_BYTES_MAX
+    least, most = _MESSAGE_BYTES_LIMITS
+    return min(max(int(limits[0]) - _BATCH_OVERHEAD_BYTES, least), most)
 
 
 @contextlib.contextmanager

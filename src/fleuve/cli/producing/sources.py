@@ -105,8 +105,8 @@ class Reading:
 
     def _too_large(self, number: int | None) -> CommandFailed:
         return CommandFailed(
-            f"{self._source.place(number)}: larger than {self._size_bytes_max:,} bytes, the most that is sent;"
-            " give -X message.max.bytes=BYTES, and raise max.message.bytes of the topic"
+            f"{self._source.place(number)}: larger than {self._size_bytes_max:,} bytes, which the topic takes;"
+            " raise that with `fleuve topic alter TOPIC --config max.message.bytes=BYTES`"
         )
 
     def _chunks(self) -> Iterator[bytes]:
