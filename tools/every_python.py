@@ -35,7 +35,9 @@ def interpreter(version: str) -> str | None:
         f"/usr/bin/{name}",
         *map(str, sorted(pyenv.glob(f"versions/{version}.*/bin/{name}"))),
     ]
-    for candidate in filter(None, candidates):
+    for candidate in candidates:
+        if candidate is None or not Path(candidate).exists():
+            continue
         check = f"import sys, venv, ensurepip; sys.exit('%d.%d' % sys.version_info[:2] != '{version}')"
         ran = subprocess.run([candidate, "-c", check], capture_output=True, check=False)
         if ran.returncode == 0:

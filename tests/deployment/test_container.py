@@ -20,6 +20,8 @@ import yaml
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource
 
+from support.ports import quiet_port
+
 ROOT = Path(__file__).parents[2]
 CONTAINER = ROOT / "packaging/container"
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
@@ -123,10 +125,7 @@ class Container:
         """Return the text with other ports, which nobody has."""
 
         def free(match):
-            if match[0] not in self.ports:
-                with socket.create_server(("127.0.0.1", 0)) as taken:
-                    self.ports[match[0]] = str(taken.getsockname()[1])
-            return self.ports[match[0]]
+            return self.ports.setdefault(match[0], str(quiet_port()))
 
         return re.sub(r"(?<=:)(9092|9093|19092|29092|29093|9644)\b", free, text)
 

@@ -4,7 +4,6 @@ The systems are imitated (`support/elsewhere.py`); what was run on real ones is 
 """
 
 import os
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -16,6 +15,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from fleuve.adapters.journal.files import Files
 from support import elsewhere
 from support.broker_process import BrokerProcess
+from support.ports import quiet_port
 
 SYSTEMS = ("win32", "darwin")
 RECORDS = 3_000
@@ -93,8 +93,7 @@ def test_a_second_broker_on_the_directory_is_refused(tmp_path, system):
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_health_and_metrics_answer(tmp_path, system):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = quiet_port()
     with BrokerProcess(tmp_path, http=f"127.0.0.1:{port}", command=elsewhere.command(system)):
         for path in ("readyz", "metrics"):
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=20) as answer:
