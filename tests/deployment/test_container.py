@@ -189,8 +189,11 @@ def test_the_environment_of_a_compose_file_starts_a_broker_that_tells_clients_th
         health = container.health()
         assert (health.returncode, json.loads(health.stdout)["status"]) == (0, "ok"), health
     assert (tmp_path / "data/catalog.sqlite").exists()
-    stopped = container.health()
-    assert (stopped.returncode, stopped.stdout.startswith("no answer from")) == (1, True)
+
+
+def test_a_broker_that_does_not_answer_is_not_healthy(tmp_path):
+    health = Container(tmp_path, {}).health()
+    assert (health.returncode, health.stdout.startswith("no answer from")) == (1, True)
 
 
 def test_a_mounted_file_is_read_and_the_environment_comes_before_it(tmp_path):
