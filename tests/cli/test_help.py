@@ -33,6 +33,14 @@ def test_every_command_has_examples_of_itself_and_they_are_understood(name):
         make_parser().parse_args(shlex.split(part)[1:])
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_fits_a_terminal(name, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    # What is indented is to be copied as it is: examples, and what other files need.
+    long = [line for line in COMMANDS[name].format_help().splitlines() if len(line) > 80 and line[:2] != "  "]
+    assert long == []
+
+
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ENDLESS])
 def test_examples_work_one_after_the_other_at_a_new_broker(name, tmp_path, monkeypatch, capfd):
     workplace = tmp_path / "workplace"

@@ -26,7 +26,7 @@ EXIT_INTERRUPTED = 130
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    from fleuve.cli import backup, consume, info, produce, run, serve
+    from fleuve.cli import backup, completion, consume, info, produce, run, serve
     from fleuve.cli.group import commands as group
     from fleuve.cli.top import command as top
     from fleuve.cli.topic import commands as topic
@@ -35,9 +35,11 @@ def make_parser() -> argparse.ArgumentParser:
         prog="fleuve",
         description="An event-streaming platform that speaks the Apache Kafka wire protocol.",
     )
+    # What `fleuve completion` completes.
+    parser.set_defaults(parser=parser)
     parser.add_argument("--version", action="version", version=f"fleuve {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
-    for command in (serve, run, topic, produce, consume, group, info, top, backup):
+    for command in (serve, run, topic, produce, consume, group, info, top, backup, completion):
         command.add_to(commands)
     return parser
 

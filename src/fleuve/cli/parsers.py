@@ -44,6 +44,19 @@ class Parser(argparse.ArgumentParser):
         self.exit(EXIT_USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
+class _Formatter(argparse.HelpFormatter):
+    """Fits paragraphs to the terminal, and leaves those with indented lines as they are: examples are to be copied."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        paragraphs = text.strip().split("\n\n")
+        return "\n\n".join(
+            paragraph
+            if "\n  " in paragraph or paragraph.startswith("  ")
+            else super(_Formatter, self)._fill_text(paragraph, width, indent)
+            for paragraph in paragraphs
+        )
+
+
 def add_command(
     commands: Commands,
     name: str,
@@ -63,7 +76,7 @@ def add_command(
         help=summary,
         description=description,
         epilog="examples:\n" + "\n".join(f"  $ {example}" for example in examples),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
     )
     parser.set_defaults(run=run)
     return parser

@@ -94,6 +94,11 @@ def listed(cluster: Cluster) -> tuple[list[ConsumerGroupListing], list[CommandFa
     return sorted(told.valid or (), key=lambda listing: listing.group_id), failed
 
 
+def state_of(group: ConsumerGroupListing | ConsumerGroupDescription) -> str:
+    """Return a group's state in words: stable, empty, preparing rebalancing."""
+    return str(group.state.name).replace("_", " ").lower()
+
+
 def described(
     cluster: Cluster, group_ids: Sequence[str], *, known: Mapping[Partition, Range] | None = None
 ) -> tuple[dict[str, Group], dict[str, CommandFailed]]:
@@ -114,7 +119,7 @@ def described(
     groups = {
         group_id: Group(
             group_id=group_id,
-            state=str(told.state.name).replace("_", " ").lower(),
+            state=state_of(told),
             kind=str(told.type.name).lower(),
             assignor=told.partition_assignor,
             coordinator=told.coordinator.id if told.coordinator is not None else None,

@@ -94,7 +94,7 @@ def _document(group: Group) -> dict[str, Any]:
 
 def _print(group: Group, *, is_first: bool) -> None:
     from fleuve.cli.client.partitions import shown_partitions
-    from fleuve.cli.output.tables import Table, counted, print_lines
+    from fleuve.cli.output.tables import Table, counted, print_lines, shown
 
     lag = "lag unknown" if group.lag is None else f"lag {group.lag}"
     facts = [group.state, counted(len(group.members), "member"), lag]
@@ -102,7 +102,7 @@ def _print(group: Group, *, is_first: bool) -> None:
         facts.insert(1, f"assignor {group.assignor}")
     if group.coordinator is not None:
         facts.append(f"coordinator {group.coordinator}")
-    print_lines([*([] if is_first else [""]), f"group {group.group_id}: {', '.join(facts)}"])
+    print_lines([*([] if is_first else [""]), f"group {shown(group.group_id)}: {', '.join(facts)}"])
     if group.members:
         print_lines([""])
         members = Table(("MEMBER", "CLIENT", "HOST", "READS", "ID"), right=("MEMBER",), wide=("ID",))

@@ -5,18 +5,19 @@ from __future__ import annotations
 import sys
 
 from fleuve.base.errors import FleuveError
+from fleuve.cli.output.terminal import harmless_text
 
 
 def tell(text: str) -> None:
     """Say what was done, on standard error: standard output is for data."""
     sys.stdout.flush()
-    print(text, file=sys.stderr)
+    print(harmless_text(text), file=sys.stderr)
 
 
 def complain(error: FleuveError) -> None:
     """Say on one line of standard error what failed."""
     sys.stdout.flush()
-    print("fleuve:", " ".join(str(error).split()), file=sys.stderr)
+    print("fleuve:", harmless_text(" ".join(str(error).split())), file=sys.stderr)
 
 
 class Failures:

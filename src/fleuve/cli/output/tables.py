@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 
-from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-_PIPE_WIDTH = 10_000
-"""Where nobody sees the edge of a screen, lines are as long as they are."""
+from fleuve.cli.output.consoles import PIPE_WIDTH, console
+from fleuve.cli.output.terminal import harmless_text
+
 _WIDE = 120
 """From so many columns on there is room for what few look for."""
 _NOTHING = frozenset({"", "-"})
@@ -35,20 +35,20 @@ class Table:
     rows: list[Sequence[str]] = field(default_factory=list)
 
     def add(self, *cells: object) -> None:
-        """Add a row; None is shown as `-`."""
+        r"""Add a row; None is shown as `-`, and what would steer a terminal as what it is: `\x1b`."""
         assert len(cells) == len(self.columns)
-        self.rows.append(["-" if cell is None else str(cell) for cell in cells])
+        self.rows.append(["-" if cell is None else shown(cell) for cell in cells])
 
-    def rendered(self, width: int = _PIPE_WIDTH) -> RichTable:
+    def rendered(self, width: int = PIPE_WIDTH) -> RichTable:
         """Return it for rich to print in so many columns of a terminal."""
         table = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-        shown = [self._is_shown(number, width) for number in range(len(self.columns))]
-        for column in compress(self.columns, shown):
+        visible = [self._is_shown(number, width) for number in range(len(self.columns))]
+        for column in compress(self.columns, visible):
             right = column in self.right
             # What is cut off cannot be copied: long words go on in the next line.
             table.add_column(column, justify="right" if right else "left", overflow="fold", no_wrap=right)
         for row in self.rows:
-            table.add_row(*(Text(cell) for cell in compress(row, shown)))
+            table.add_row(*(Text(cell) for cell in compress(row, visible)))
         return table
 
     def _is_shown(self, number: int, width: int) -> bool:
@@ -65,11 +65,9 @@ class Table:
         out.file.write(_PADDING_AT_END.sub("", printed.get()))
 
 
-def console(*, stderr: bool = False) -> Console:
-    """Return rich's console for standard output, or standard error; in a pipe, lines are not cut."""
-    stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else _PIPE_WIDTH
-    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
+def shown(cell: object) -> str:
+    """Return a cell's text in one line that a terminal only shows: clients choose their names themselves."""
+    return harmless_text(str(cell)).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def print_lines(lines: Iterable[str]) -> None:

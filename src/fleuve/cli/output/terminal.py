@@ -16,7 +16,7 @@ def is_terminal() -> bool:
 
 def takes_colours() -> bool:
     """Return whether standard output is a terminal with colours, and the user has nothing against them (NO_COLOR)."""
-    from fleuve.cli.output.tables import console
+    from fleuve.cli.output.consoles import console
 
     shown = console()
     return is_terminal() and shown.color_system is not None and not shown.no_color
@@ -24,7 +24,12 @@ def takes_colours() -> bool:
 
 def harmless(data: bytes) -> str:
     r"""Return bytes as text that a terminal only shows: what would steer it, or is not UTF-8, becomes `\x1b`."""
-    return _HARMFUL.sub(_escaped, data.decode("utf-8", "backslashreplace"))
+    return harmless_text(data.decode("utf-8", "backslashreplace"))
+
+
+def harmless_text(text: str) -> str:
+    """Return text that a terminal only shows, as `harmless` does."""
+    return _HARMFUL.sub(_escaped, text)
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from fleuve.cli.output.tables import console
+from fleuve.cli.output.consoles import console
 
 Advance = Callable[[int, int], None]
 """Takes the bytes read and the records written so far."""

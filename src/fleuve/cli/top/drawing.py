@@ -12,6 +12,7 @@ from rich.console import Group as Stack
 from rich.table import Table
 from rich.text import Text
 
+from fleuve.cli.output.tables import shown as shown_text
 from fleuve.cli.top import words
 from fleuve.cli.top.rates import BrokerRow, Course, GroupRow, TopicRow, View
 from fleuve.cli.top.snapshots import headline
@@ -185,7 +186,7 @@ def _groups(rows: Sequence[GroupRow], room: int, how: Shown, *, narrow: bool = F
         outlook = Text(words.outlook(row), style=_STYLES.get(row.course, ""))
         between = () if narrow else (row.state, str(row.members))
         rate = () if narrow else (words.rate(row.records_per_s),)
-        table.add_row(Text(row.group), *between, words.amount(row.lag), *rate, outlook)
+        table.add_row(Text(shown_text(row.group)), *between, words.amount(row.lag), *rate, outlook)
     if more:
         table.add_row(Text(f"… {more} more, by {_order(GROUP_ORDERS, how.group_order)}", style="dim"))
     return table

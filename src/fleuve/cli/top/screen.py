@@ -16,7 +16,7 @@ from confluent_kafka import KafkaException
 from rich.live import Live
 
 from fleuve.cli.client.errors import CommandFailed, failure
-from fleuve.cli.output.tables import console
+from fleuve.cli.output.consoles import console
 from fleuve.cli.top.drawing import Shown, drawn
 from fleuve.cli.top.keys import keys
 from fleuve.cli.top.rates import History
