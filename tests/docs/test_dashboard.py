@@ -7,11 +7,13 @@ from collections.abc import Iterator
 
 import promql_parser
 import pytest
+import yaml
 
 from fleuve.app.telemetry import TABLES
 from support.pages import DOCS
 
 DASHBOARD = json.loads((DOCS / "grafana" / "fleuve.json").read_text())
+ALERTS = yaml.safe_load((DOCS / "grafana" / "alerts.yml").read_text())["groups"][0]["rules"]
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 # What Grafana puts in before Prometheus sees the question.
 FILLED_IN = {"$__rate_interval": "5m", "$job": "fleuve", "$instance": ".*"}
@@ -39,11 +41,8 @@ def questions() -> Iterator[tuple[str, str]]:
     for panel in PANELS:
         for target in panel["targets"]:
             yield f"{panel['title']} {target['refId']}", filled_in(target["expr"])
-    alerts = (DOCS / "grafana" / "alerts.yml").read_text()
-    for alert in alerts.split("- alert: ")[1:]:
-        name, _, rest = alert.partition("\n")
-        (expression,) = re.findall(r"expr: (?:>-\n)?(.*?)\n +(?:for|labels):", rest, re.DOTALL)
-        yield name, " ".join(expression.split())
+    for alert in ALERTS:
+        yield alert["alert"], alert["expr"]
 
 
 QUESTIONS = dict(questions())
@@ -140,9 +139,19 @@ def test_the_dashboard_is_one_that_grafana_imports():
         assert letters == sorted(set(letters))
 
 
-def test_each_alert_says_what_to_do():
-    alerts = (DOCS / "grafana" / "alerts.yml").read_text().split("- alert: ")[1:]
-    for alert in alerts:
-        assert re.search(r"severity: (critical|warning)}", alert)
-        assert "summary: " in alert
-        assert "action: " in alert
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])
+def test_each_alert_says_what_to_do(alert):
+    assert alert["labels"]["severity"] in {"critical", "warning"}
+    assert set(alert["annotations"]) == {"summary", "action"}
+    labels = set(re.findall(r"\$labels\.(\w+)", alert["annotations"]["summary"]))
+    tree = promql_parser.parse(alert["expr"])
+    outer = next((node for node in parts(tree) if isinstance(node, promql_parser.AggregateExpr)), None)
+    assert labels <= (PROMETHEUS_LABELS if outer is None else set(outer.modifier.labels))
+
+
+def test_prometheus_is_told_of_the_alerts_and_of_the_brokers_port():
+    configuration = yaml.safe_load((DOCS / "grafana" / "prometheus.yml").read_text())
+    assert configuration["rule_files"] == ["alerts.yml"]
+    (job,) = configuration["scrape_configs"]
+    assert job["job_name"] == "fleuve"
+    assert job["static_configs"] == [{"targets": ["localhost:9644"]}]

@@ -1,6 +1,5 @@
 """What clients in Python and the broker print for the usual mistakes is what the page about them quotes."""
 
-import socket
 import subprocess
 import sys
 
@@ -9,6 +8,7 @@ import pytest
 from fleuve.cli.main import main
 from support.broker_process import BrokerProcess
 from support.pages import DOCS
+from support.ports import quiet_port
 
 PAGE = " ".join((DOCS / "troubleshooting.md").read_text().split())
 TIMEOUT_S = 50
@@ -170,12 +170,6 @@ MESSAGES = {
 }
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 def start(programs, places):
     """Start programs of one client, the real addresses filled in."""
     for name, address in places.items():
@@ -187,7 +181,7 @@ def start(programs, places):
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory):
     """Run all programs; return what each client, and the broker, printed."""
-    http, outside = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    http, outside = f"127.0.0.1:{quiet_port()}", f"127.0.0.1:{quiet_port()}"
     settings = {"auto.create.topics.enable": "false", "fleuve.replication.factor.strict": "true"}
     arguments = ["--listen", f"OUTSIDE={outside}@broker.invalid:9092"]
     with BrokerProcess(tmp_path_factory.mktemp("broker"), settings=settings, http=http, arguments=arguments) as broker:
