@@ -167,6 +167,17 @@ print([name for name in ("uvicorn", "starlette", "prometheus_client") if name in
     assert ran.stdout == "[]\n"
 
 
+async def test_what_is_no_http_is_complained_of_once_in_a_while(caplog):
+    async with serving() as port:
+        for _ in range(5):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"\x00\x00\x00\x20\x00\x12\x00\x04 what a Kafka client sends first")
+            assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+            writer.close()
+            await writer.wait_closed()
+    assert [record.getMessage() for record in caplog.records] == ["Invalid HTTP request received."]
+
+
 async def test_no_thread_is_left_behind():
     before = {thread.name for thread in threading.enumerate() if "asyncio" not in thread.name}
     async with serving() as port:

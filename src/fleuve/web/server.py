@@ -7,6 +7,7 @@ Imported with the first connection: see `fleuve.web.service`.
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 from collections.abc import Generator
 from typing import Any
@@ -19,6 +20,27 @@ CONNECTIONS_MAX = 100
 """Scrapers and probes are few; what comes beyond is closed at once."""
 IDLE_TIMEOUT_S = 30
 GRACE_S = 2
+SILENCE_S = 10
+"""A warning that comes again within this time is left out."""
+
+
+class _Seldom(logging.Filter):
+    """Lets a warning pass once in SILENCE_S: a Kafka client that was given this port tries twenty times a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._text = ""
+        self._said_s = float("-inf")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the line is written."""
+        if record.levelno != logging.WARNING:
+            return True
+        text = record.getMessage()
+        if text == self._text and record.created - self._said_s < SILENCE_S:
+            return False
+        self._text, self._said_s = text, record.created
+        return True
 
 
 class _BoundedProtocol(HttpToolsProtocol):
@@ -60,4 +82,9 @@ class EmbeddedServer(uvicorn.Server):
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer on `sockets` until `should_exit` is set."""
-        await super().serve(sockets)
+        seldom, logger = _Seldom(), logging.getLogger("uvicorn.error")
+        logger.addFilter(seldom)
+        try:
+            await super().serve(sockets)
+        finally:
+            logger.removeFilter(seldom)
