@@ -17,7 +17,7 @@ def repository(tmp_path):
         "examples/taxis/README.md": "Back to [the start](../../README.md).",
         "docs/durability.md": "# D\n\n## Cost\n\nSee [`order`](../ARCHITECTURE.md#laws), [taxis](../examples/taxis/).",
         "docs/formats/index.md": "[Journal](journal.md), [elsewhere](../durability.md)",
-        "docs/formats/journal.md": "```\n[no link](nowhere.md)\n```",
+        "docs/formats/journal.md": "```\n[no link](nowhere.md)\n```\n\n| to | do |\n|---|---|\n| find | `a \\| b` |\n",
         "docs/index.md": "[First](durability.md)\n\n## Use\n\n[Durability](durability.md), [Formats](formats/index.md)",
     }.items():
         path = tmp_path / name
@@ -34,6 +34,7 @@ def repository(tmp_path):
         ("durability.md", "[`order`](project/architecture.md#laws), [taxis](examples/taxis/index.md)."),
         ("examples/taxis/index.md", "Back to [the start](../../index.md)."),
         ("formats/journal.md", "[no link](nowhere.md)"),
+        ("formats/journal.md", "| find | `a | b` |"),
     ],
 )
 def test_links_follow_the_pages(repository, page, text):
