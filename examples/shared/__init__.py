@@ -1,0 +1,1 @@
+"""What the three examples have in common around their streams: options, the world's clock, snapshots, the screen."""

@@ -1,0 +1,1 @@
+"""Member interactions → spam detection, with counts per kind."""

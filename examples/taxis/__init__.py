@@ -1,0 +1,1 @@
+"""Taxi positions and rides → windowed demand and a surge price by zone."""

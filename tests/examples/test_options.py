@@ -1,0 +1,53 @@
+"""The command line of the examples."""
+
+import pytest
+from examples.shared.options import Refused, parse, start
+
+
+def parsed(*arguments):
+    return parse("taxis", "About.", "surge", arguments, rate=300)
+
+
+def test_without_arguments_one_process_does_both_at_the_usual_address(monkeypatch):
+    monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
+    options = parsed()
+    assert (options.generates, options.processes, options.bootstrap) == (True, True, "localhost:9092")
+    assert (options.topics.events, options.topics.results, options.topics.state) == (
+        "taxis.events",
+        "taxis.surge",
+        "taxis.state",
+    )
+
+
+@pytest.mark.parametrize(("command", "halves"), [("generate", (True, False)), ("process", (False, True))])
+def test_each_half_runs_alone(command, halves):
+    options = parsed(command)
+    assert (options.generates, options.processes) == halves
+
+
+def test_the_environment_names_the_broker_and_the_option_goes_first(monkeypatch):
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "kafka.example:9092")
+    assert parsed().bootstrap == "kafka.example:9092"
+    assert parsed("--bootstrap-server", "other.example:1").bootstrap == "other.example:1"
+
+
+def test_the_prefix_names_topics_and_group():
+    options = parsed("--prefix", "mine")
+    assert (options.topics.results, options.group) == ("mine.surge", "mine.processors")
+
+
+@pytest.mark.parametrize("arguments", [["--events", "0"], ["--partitions", "-1"], ["walk"], ["--rate", "fast"]])
+def test_what_makes_no_sense_is_refused_with_the_usage(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        parsed(*arguments)
+    assert ended.value.code == 2
+    assert "usage: python -m examples.taxis" in capsys.readouterr().err
+
+
+def test_what_cannot_be_done_is_one_line_and_an_exit_code(capsys):
+    def run(options, stop):
+        raise Refused(options.no_broker)
+
+    assert start(run, parsed("-b", "nowhere.example:9")) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("no Kafka broker answers at nowhere.example:9: start one")
