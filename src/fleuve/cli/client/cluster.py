@@ -96,6 +96,9 @@ class Cluster:
             "client.software.name": "fleuve-cli",
             "client.software.version": __version__,
             "log_level": 0,
+            # Else each broker is connected to when it is needed, 50 ms after the last one at the earliest; a producer
+            # that finds none at first waits 500 ms before it asks for its id.
+            "enable.sparse.connections": False,
             # Somebody waits in front of a screen: a broker that is back is to be seen soon.
             "reconnect.backoff.max.ms": 1000,
             "error_cb": self._errors.append,
