@@ -345,6 +345,17 @@ def test_an_error_may_be_delayed(broker, client):
     assert [heartbeat_code(client) for _ in range(2)] == [ErrorCode.NOT_COORDINATOR, USUAL]
 
 
+def test_without_an_answer_a_failure_closes_the_connection(broker, client):
+    broker.create_topic(TOPIC)
+    (request,) = (one for one in requests_of(topic_id_of(client)) if isinstance(one, produce.ProduceRequest))
+    request.acks = 0
+    broker.fail("Produce", "NOT_LEADER_OR_FOLLOWER")
+    client.send(client.frame(produce, request, 9))
+    with pytest.raises(ConnectionResetError):
+        client.receive_bytes()
+    assert broker.records(TOPIC) == []
+
+
 # ---------------------------------------------------------------- where the error is
 
 

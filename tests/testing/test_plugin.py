@@ -28,12 +28,17 @@ class Ran:
 
 
 @pytest.fixture
-def suite(tmp_path):
+def suite(tmp_path, tmp_path_factory):
     """Run pytest over a file with this content: `suite(content, "-n", "2")`; everything temporary is in `left`."""
     left = tmp_path / "left"
     left.mkdir()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    environment["TMPDIR"] = str(left)
+    # Compiled once for all of them.
+    environment |= {
+        "TMPDIR": str(left),
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(tmp_path_factory.getbasetemp() / "compiled"),
+    }
 
     def run(content, *options, conftest=""):
         folder = tmp_path / "suite"
@@ -202,6 +207,25 @@ def test_one(kafka_broker):
     )
     assert ran.summary == "1 failed", ran.out
     assert "connection closed" in ran.out
+
+
+def test_a_broker_that_could_not_go_on_is_told_in_a_line(suite):
+    ran = suite(
+        """
+from fleuve.ports.errors import StoreUnavailable
+
+def test_one(kafka_broker):
+    running, _ = kafka_broker._thread._started.result()
+
+    async def fail():
+        running._fail(StoreUnavailable("the disk is gone"))
+
+    kafka_broker._thread.call(fail)
+"""
+    )
+    assert ran.summary == "1 passed, 1 error", ran.out
+    assert "the Kafka broker failed: the disk is gone" in ran.out
+    assert "src/fleuve" not in ran.out
 
 
 def test_a_test_that_is_interrupted_leaves_nothing(suite):
