@@ -1,12 +1,13 @@
 """`fleuve run -- COMMAND`: what the command is told, how it ends, and what is left afterwards."""
 
 import os
-import pty
 import signal
 import subprocess
 import sys
 
 import pytest
+
+from support.terminal import Terminal
 
 FLEUVE = [sys.executable, "-m", "fleuve", "run"]
 TIMEOUT_S = 30
@@ -178,20 +179,11 @@ print("interrupted", count, flush=True)
 
 
 def test_a_key_of_the_terminal_reaches_the_command_once(tmp_path):
-    pid, terminal = pty.fork()
-    if not pid:
-        os.environ["TMPDIR"] = str(tmp_path)
-        os.execv(sys.executable, [*FLEUVE, *python(COUNTS)])
-    with os.fdopen(terminal, "r+b", buffering=0) as keyboard:
-        said = b""
-        while b"ready" not in said:
-            said += keyboard.read(1000)
-        keyboard.write(b"\x03")
-        while b"^C" not in said:
-            said += keyboard.read(1000)
-        keyboard.write(b"\n")
-        while b"interrupted" not in said or not said.endswith(b"\n"):
-            said += keyboard.read(1000)
-        assert b"interrupted 1\r\n" in said
-        assert os.waitpid(pid, 0)[1] == 0
+    with Terminal("run", *python(COUNTS), environment={"TMPDIR": str(tmp_path)}) as terminal:
+        terminal.until("ready")
+        terminal.type("\x03")
+        terminal.until("^C")
+        terminal.type("\r")
+        terminal.until("interrupted 1")
+        assert terminal.ended() == 0
     assert list(tmp_path.iterdir()) == []

@@ -279,7 +279,8 @@ print("done")
 """
     for way in ("end", "fork"):
         ran = subprocess.run(
-            [sys.executable, "-c", program, way],
+            # A fork beside threads is what newer Pythons warn of.
+            [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program, way],
             env=os.environ | {"TMPDIR": str(tmp_path)},
             capture_output=True,
             text=True,
