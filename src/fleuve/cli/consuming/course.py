@@ -143,6 +143,8 @@ def _read_as_member(
         for where in mine:
             shown.pop(where, None)
 
+    if _talks(parsed) and not parsed.exit_at_end:
+        tell(f"{_named(topics)} as a member of group {parsed.group}; Ctrl-C ends")
     consumer.subscribe(list(topics), on_assign=assigned, on_revoke=revoked, on_lost=revoked)
     try:
         for messages in reader.batches():
@@ -186,12 +188,19 @@ def _ranges(
 ) -> Mapping[Where, Range]:
     partitions = ranges_.partitions_of(there.metadata(), topics, parsed.partition)
     found = ranges_.ranges(offsets, partitions, start, until_ms=until_ms)
-    if _talks(parsed) and parsed.last is None and not (parsed.exit_at_end or until_ms is not None):
-        tell(f"{', '.join(topics)} {_where(parsed)} on, and what is written from now on; Ctrl-C ends")
+    follows = parsed.follow if parsed.last is not None else not (parsed.exit_at_end or until_ms is not None)
+    if _talks(parsed) and follows:
+        tell(f"{_named(topics)} {_where(parsed)} on, and what is written from now on; Ctrl-C ends")
     return found
 
 
+def _named(topics: Sequence[str]) -> str:
+    return ", ".join(topics) if len(topics) <= 3 else f"{len(topics)} topics"
+
+
 def _where(parsed: argparse.Namespace) -> str:
+    if parsed.last is not None:
+        return "from the last record" if parsed.last == 1 else f"from the last {parsed.last} records"
     if parsed.offset is not None:
         return f"from offset {parsed.offset}"
     if parsed.since is not None:
