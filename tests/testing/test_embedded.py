@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import sys
 import tempfile
 import threading
 import warnings
@@ -14,6 +15,7 @@ import trio
 from confluent_kafka.admin import AdminClient
 
 import fleuve.testing
+from fleuve.app.in_thread import BrokerGone
 from fleuve.app.options import UsageError
 from fleuve.app.sources import SettingsError
 from fleuve.base.errors import FleuveError
@@ -152,6 +154,45 @@ def test_a_broker_may_be_used_again_after_it_was_closed():
         broker.produce("events", "gone")
     with broker, pytest.raises(fleuve.testing.BrokerError, match="UNKNOWN_TOPIC_OR_PARTITION"):
         broker.records("events")
+
+
+def test_who_waits_for_records_is_told_when_the_broker_stops():
+    told = []
+    broker = fleuve.testing.broker()
+    broker.start()
+
+    def wait():
+        try:
+            broker.records("events", wait_for=1, timeout=30)
+        except BrokerGone as error:
+            told.append(str(error))
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    while not asyncio_tasks(broker):
+        pass
+    broker.close()
+    waiting.join()
+    assert told == ["the broker was stopped while it was asked"]
+
+
+def asyncio_tasks(broker):
+    """Return what the broker is asked just now."""
+    return [task for task in asyncio.all_tasks(broker._thread._loop) if "Requests.records" in repr(task)]
+
+
+def test_without_uvloop_it_runs_on_asyncios_own_loop(monkeypatch, own_temporary_directory):
+    threads = threading.active_count()
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    with fleuve.testing.broker() as broker:
+        assert type(broker._thread._loop).__module__.startswith("asyncio")
+        broker.produce("events", "value")
+        assert len(broker.records("events")) == 1
+        broker.stop()
+        broker.start()
+        assert len(broker.records("events")) == 1
+    assert threading.active_count() == threads
+    assert list(own_temporary_directory.iterdir()) == []
 
 
 def test_the_bounds_of_the_process_are_left_alone():

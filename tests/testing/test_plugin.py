@@ -273,7 +273,12 @@ broker = fleuve.testing.broker()
 broker.start()
 broker.produce("events", "value")
 if sys.argv[1] == "fork" and not os.fork():
-    sys.exit(0)
+    try:
+        broker.records("events")
+    except Exception as error:
+        assert "here it can only be connected to" in str(error)
+        broker.close()
+        sys.exit(0)
 assert len(broker.records("events")) == 1
 print("done")
 """

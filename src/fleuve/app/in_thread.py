@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,6 +60,10 @@ class BrokerStuck(FleuveError, verdict=Verdict.FATAL):
     """The broker's thread did not end."""
 
 
+class BrokerGone(FleuveError, verdict=Verdict.REFRESH):
+    """The broker was stopped while it was asked something."""
+
+
 class BrokerThread:
     """One run of a broker in a thread. Its methods are for other threads, and block."""
 
@@ -88,10 +92,17 @@ class BrokerThread:
         return broker
 
     def call(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Return what `await work()` returns in the broker's event loop, or raise what it raises."""
-        waiting = asyncio.run_coroutine_threadsafe(work(), self._loop)
+        """Return what `await work()` returns in the broker's event loop, or raise what it raises, or BrokerGone."""
+        coroutine = work()
+        try:
+            waiting = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        except RuntimeError as error:  # The loop is closed.
+            coroutine.close()
+            raise BrokerGone("the broker was stopped") from error
         try:
             return waiting.result()
+        except CancelledError as error:
+            raise BrokerGone("the broker was stopped while it was asked") from error
         except BaseException:
             waiting.cancel()
             raise

@@ -49,6 +49,7 @@ class Broker:
         self._port = 0
         self._reserved: socket.socket | None = None
         self._thread: BrokerThread | None = None
+        self._process_id = 0
         self._requests: Requests
         self._faults = Faults()
         self._logger = ProcessLogger()
@@ -102,6 +103,7 @@ class Broker:
             self._forget_if_new()
             raise
         self._thread = thread
+        self._process_id = os.getpid()
         self._port = running.addresses[0].port
         self._requests = Requests(running.routes, SystemClock())
         self._call(_sync(self._faults.attach, running.routes))
@@ -112,7 +114,8 @@ class Broker:
         Raises what the broker failed with, if it did.
         """
         thread, self._thread = self._thread, None
-        if thread is None:
+        if thread is None or self._process_id != os.getpid():
+            # In a process that was forked there is nothing of it but memory.
             return
         try:
             # Nobody may wait for a fault while the broker stops.
@@ -190,6 +193,8 @@ class Broker:
     def _call(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         if self._thread is None:
             raise UsageError("the broker is not running: use `with`, or call start()")
+        if self._process_id != os.getpid():
+            raise UsageError("the broker runs in the process that was forked: here it can only be connected to")
         return self._thread.call(work)
 
     # ------------------------------------------------------------ what a test prepares and checks
@@ -283,7 +288,7 @@ class Broker:
         if self._thread is None:
             change()
         else:
-            self._thread.call(_sync(change))
+            self._call(_sync(change))
 
 
 def broker(
