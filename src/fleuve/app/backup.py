@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from fleuve.adapters.journal.copying import ObjectCopies
 from fleuve.adapters.journal.directory import DataDirectory, write_format
-from fleuve.adapters.journal.files import Files, explained
+from fleuve.adapters.journal.files import Files
 from fleuve.adapters.journal.names import JournalName, journal_name
 from fleuve.adapters.sqlite.backup import Snapshot, sign_of_life, take_snapshot
 from fleuve.base.ids import Incarnation
@@ -69,7 +69,10 @@ def back_up(
             files.sync_directory(target)
             files.sync_directory(target.parent)
         except OSError as error:
-            raise StoreUnavailable(explained(error, "back up", target)) from error
+            raise StoreUnavailable(
+                f"could not back up {source} to {target}: {error.strerror or error}; delete what was copied, and try "
+                "again when there is room and both can be read and written"
+            ) from error
     finally:
         if held is not None:
             held.close()
