@@ -98,6 +98,23 @@ def test_health_and_metrics_answer_on_windows(tmp_path):
                 assert answer.status == 200
 
 
+def test_a_broker_inside_a_test_stops_and_starts_again_on_windows():
+    program = f"""
+import sys
+sys.path.append({str(elsewhere.TESTS)!r})
+from support.elsewhere import become
+used = become("win32")
+from fleuve import testing
+with testing.broker() as broker:
+    broker.produce("events", "before")
+    broker.stop()
+    broker.start()
+    print([record.value for record in broker.records("events")], *used)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "[b'before'] locking\n"), ran.stderr
+
+
 def test_what_is_printed_on_windows_is_utf_8(tmp_path):
     directory = tmp_path / "données ≤ 数据"
     with BrokerProcess(directory, command=elsewhere.command("win32"), environment={"PYTHONIOENCODING": "cp1252"}):

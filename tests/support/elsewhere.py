@@ -58,12 +58,18 @@ def command(system: str) -> tuple[str, ...]:
     return (sys.executable, "-X", "warn_default_encoding", "-W", "error::EncodingWarning", "-c", program)
 
 
-def main(system: str) -> int:
-    """Run `fleuve` as on that system."""
+def become(system: str) -> set[str]:
+    """Be on that system from now on; return what collects a word when the broker used what only that one has."""
     # The HTTP stack looks at the system, too, and would believe neither.
     importlib.import_module("uvicorn")
     used: set[str] = set()
     give_stand_ins({"win32": windows, "darwin": macos}[system](used))
+    return used
+
+
+def main(system: str) -> int:
+    """Run `fleuve` as on that system."""
+    used = become(system)
     code = int(importlib.import_module("fleuve.cli.main").main())
     return code if code or used else EXIT_UNUSED
 

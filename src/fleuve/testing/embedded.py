@@ -6,6 +6,7 @@ import functools
 import os
 import shutil
 import socket
+import sys
 import tempfile
 import weakref
 from collections.abc import Callable, Coroutine, Mapping
@@ -168,7 +169,11 @@ class Broker:
         """Keep others from the port, without listening on it: clients are refused."""
         reserved = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
-            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if sys.platform == "win32":
+                # There the other option would let somebody share the port.
+                reserved.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+            else:
+                reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             reserved.bind(Address(HOST, self._port))
         except OSError:
             # Somebody was quicker; `start` says so.
