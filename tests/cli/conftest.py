@@ -18,3 +18,19 @@ def cluster(tmp_path_factory):
 def fleuve(cluster, monkeypatch, capfd):
     """The command line: `fleuve.ok("topic", "list")`."""
     return CommandLine(cluster, monkeypatch, capfd)
+
+
+@pytest.fixture
+def produce(fleuve):
+    """Send so many records to a partition of a topic; with `timestamp_ms`, they are one second apart from there on."""
+
+    def send(topic, partition, count, timestamp_ms=None):
+        from confluent_kafka import Producer
+
+        producer = Producer({"bootstrap.servers": fleuve.bootstrap})
+        for number in range(count):
+            timestamp = 0 if timestamp_ms is None else timestamp_ms + 1000 * number
+            producer.produce(topic, value="x", partition=partition, timestamp=timestamp)
+        assert producer.flush(20) == 0
+
+    return send

@@ -12,22 +12,6 @@ def assert_failed(ran, *words, code=1):
 
 
 @pytest.fixture
-def produce(fleuve):
-    """Send so many records to a partition of a topic; with `timestamp_ms`, they are one second apart from there on."""
-
-    def send(topic, partition, count, timestamp_ms=None):
-        from confluent_kafka import Producer
-
-        producer = Producer({"bootstrap.servers": fleuve.bootstrap})
-        for number in range(count):
-            timestamp = 0 if timestamp_ms is None else timestamp_ms + 1000 * number
-            producer.produce(topic, value="x", partition=partition, timestamp=timestamp)
-        assert producer.flush(20) == 0
-
-    return send
-
-
-@pytest.fixture
 def member(fleuve):
     """Let a member join a group, read a topic and commit where it is; it stays until the test is over."""
     from confluent_kafka import Consumer

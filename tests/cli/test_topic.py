@@ -11,21 +11,6 @@ def assert_failed(ran, *words, code=1):
     assert [word for word in words if word not in ran.err] == []
 
 
-@pytest.fixture
-def produce(fleuve):
-    """Send so many records to a partition of a topic."""
-
-    def send(topic, partition, count):
-        from confluent_kafka import Producer
-
-        producer = Producer({"bootstrap.servers": fleuve.bootstrap})
-        for number in range(count):
-            producer.produce(topic, value=f"{number}", partition=partition)
-        assert producer.flush(20) == 0
-
-    return send
-
-
 def described(fleuve, topic, *words):
     (document,) = fleuve.ok("topic", "describe", topic, "--output", "json", *words).objects
     return document

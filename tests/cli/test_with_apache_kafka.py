@@ -1,9 +1,13 @@
-"""`fleuve produce` and `fleuve consume` with Apache Kafka itself, and what only it has: transactions, compaction."""
+"""The commands with Apache Kafka itself, and what only it has: transactions, compaction.
+
+What is tested of `fleuve topic` and `fleuve group` with Fleuve is tested here once more.
+"""
 
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from cli import test_group, test_topic
 from support import apache_kafka
 from support.command_line import CommandLine
 from support.shell import bash
@@ -16,6 +20,12 @@ def kafka():
     """The address of a node of Apache Kafka that all tests share."""
     with apache_kafka.started({"group.initial.rebalance.delay.ms": "0"}) as node:
         yield node.bootstrap
+
+
+@pytest.fixture(scope="module")
+def cluster(kafka):
+    """What the tests of other files call it."""
+    return kafka
 
 
 @pytest.fixture
@@ -128,3 +138,31 @@ def test_a_topic_with_a_small_limit_takes_small_records_and_the_first_large_one_
     assert "1,001 records written" in ran.err
     assert "line 1,002" in ran.err
     assert len(shown(fleuve, "narrow", "--exit-at-end")) == 1001
+
+
+def test_the_cluster_and_its_brokers_are_shown(fleuve, kafka):
+    make(kafka, "counted", partitions=4)
+    (found,) = fleuve.ok("info", "--output", "json").objects
+    (broker,) = found["brokers"]
+    assert f"{broker['host']}:{broker['port']}" == kafka
+    assert broker["controller"]
+    assert broker["leads"] == found["partitions"] >= 4
+    assert (found["partitions_without_leader"], found["partitions_out_of_sync"]) == ([], [])
+
+
+def test_what_goes_on_is_shown_without_what_its_protocol_does_not_tell(fleuve, kafka):
+    make(kafka, "watched", partitions=2)
+    fleuve.ok("group", "reset", "watchers", "--topic", "watched", "--to", "earliest")
+    words = ("--topic", "watched", "--group", "watchers", "--interval", "0.1", "--once", "--output", "json")
+    (seen,) = fleuve.ok("top", *words).objects
+    assert seen["topics"] == [{"topic": "watched", "partitions": 2, "records_per_s": 0.0}]
+    assert [(group["group"], group["course"]) for group in seen["groups"]] == [("watchers", "caught up")]
+    assert [broker["connections"] for broker in seen["brokers"]] == [None]
+
+
+for module in (test_topic, test_group):
+    again = {
+        name: it for name, it in vars(module).items() if name.startswith("test_") or hasattr(it, "_fixture_function")
+    }
+    assert not [name for name in again if name in globals()]
+    globals().update(again)
