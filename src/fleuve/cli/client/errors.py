@@ -15,6 +15,7 @@ _ADVICE = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "the user has no right to this topic",
     KafkaError.GROUP_AUTHORIZATION_FAILED: "the user has no right to this group",
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "the user has no right to this",
+    KafkaError.POLICY_VIOLATION: "the rules of the cluster, or the topic's cleanup.policy, do not allow it",
     KafkaError.NON_EMPTY_GROUP: "stop its members first",
     # What Kafka says to somebody from outside who commits for a group that has members.
     KafkaError.UNKNOWN_MEMBER_ID: "the group may have members; stop them first",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import select
 import sys
 
 from fleuve.app.options import UsageError
+
+_LOOK_UP_S = 0.1
 
 
 def add_output_option(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +34,9 @@ def confirmed(parsed: argparse.Namespace, question: str) -> bool:
     # What the question is about may be on its way to a pager.
     sys.stdout.flush()
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    # A Ctrl-C that comes just before a read begins is seen when the read ends: so look up while nothing is typed.
+    while sys.platform != "win32" and not select.select([sys.stdin], [], [], _LOOK_UP_S)[0]:
+        continue
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 

@@ -79,6 +79,8 @@ def run(parsed: argparse.Namespace) -> int:
                     refused = (partition.topic, partition.partition)
                     failures.add(failure(error, what=f"topic {topic}, partition {partition.partition}"))
                     records -= found.places[refused].offset - trimmed.pop(refused)
+    if not trimmed:
+        return failures.exit_code
     table = Table(
         ("PARTITION", "EARLIEST", "NEW EARLIEST", "DELETED", "NOTE"),
         right=("PARTITION", "EARLIEST", "NEW EARLIEST", "DELETED"),
