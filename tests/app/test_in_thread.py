@@ -1,5 +1,6 @@
 """A broker in a thread: what its start and its end tell whoever waits for them."""
 
+import signal
 import threading
 
 import pytest
@@ -63,6 +64,19 @@ def test_a_start_that_fails_raises_and_ends_the_thread(tmp_path, thread):
         second.start()
     assert [one.name for one in threading.enumerate()].count("fleuve-broker") == 1
     thread.stop()
+
+
+def test_who_is_interrupted_while_it_starts_leaves_nothing_behind(tmp_path):
+    settings = guest_settings([], assigned_by="test")
+
+    def make():
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        listener = parse_listener("127.0.0.1:0")
+        return guest_broker(settings, directory=tmp_path, listener=listener, logger=SilentLogger())
+
+    with pytest.raises(KeyboardInterrupt):
+        BrokerThread(make).start()
+    assert "fleuve-broker" not in {one.name for one in threading.enumerate()}
 
 
 def test_a_wrong_setting_is_told_with_where_it_was_given():

@@ -30,6 +30,10 @@ def add_to(commands: Commands) -> None:
         ),
         run=run,
     )
+    # Made by argparse, it would end in dots alone.
+    parser.usage = (
+        "%(prog)s [-h] [--set NAME=VALUE] [--env VARIABLE] [--listen HOST:PORT] [--log-level LEVEL] -- COMMAND ..."
+    )
     add = parser.add_argument
     add(
         "--set",
