@@ -66,6 +66,18 @@ def test_what_the_parser_refuses_is_one_line_and_exit_code_2(arguments, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_what_a_command_does_not_know_sends_to_its_own_help(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["serve", "--port", "9092"])
+    assert exit_.value.code == 2
+    assert capsys.readouterr().err == "fleuve serve: unrecognized arguments: --port 9092 (see fleuve serve --help)\n"
+
+
+def test_flags_may_stand_between_words():
+    parsed = make_parser().parse_args(["produce", "orders", "--whole", "a", "b", "-q", "c"])
+    assert (parsed.topic, parsed.files, parsed.whole, parsed.quiet) == ("orders", ["a", "b", "c"], True, True)
+
+
 def test_help_names_every_flag(capsys):
     with pytest.raises(SystemExit) as exit_:
         main(["serve", "--help"])

@@ -11,8 +11,6 @@ from typing import Any, NoReturn
 
 EXIT_USAGE = 2
 
-_REST = (argparse.PARSER, argparse.REMAINDER)
-
 Commands = Any
 """What `ArgumentParser.add_subparsers` returns."""
 
@@ -29,15 +27,23 @@ class Parser(argparse.ArgumentParser):
         self._between = False
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Return what flags and words say; whoever takes a rest, such as a command line, has argparse's own way."""
-        takes_rest = any(action.nargs in _REST for action in self._actions)
-        if takes_rest or self._between:
+        """Return what flags and words say; whoever takes a rest, such as a command line, has argparse's own way.
+
+        A command refuses what it does not know itself: its own help is the one to look at.
+        """
+        has_commands = any(action.nargs == argparse.PARSER for action in self._actions)
+        if has_commands or self._between:
             return super().parse_known_args(args, namespace)
         self._between = True
         try:
-            return self.parse_known_intermixed_args(args, namespace)
+            takes_rest = any(action.nargs == argparse.REMAINDER for action in self._actions)
+            parse = super().parse_known_args if takes_rest else self.parse_known_intermixed_args
+            parsed, unknown = parse(args, namespace)
         finally:
             self._between = False
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return parsed, unknown
 
     def error(self, message: str) -> NoReturn:
         """Say in one line what is wrong, and exit with 2."""

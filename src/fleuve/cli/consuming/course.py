@@ -253,6 +253,8 @@ def _settings(parsed: argparse.Namespace) -> dict[str, Any]:
         # Without a group, where to go on is decided here (`Reader`), and said.
         "auto.offset.reset": "error",
         "reconnect.backoff.max.ms": 1000,
+        # A client whose queue is full looks at it again after this time, not after the library's second.
+        "fetch.queue.backoff.ms": 10,
     }
     if parsed.group is not None:
         settings["auto.offset.reset"] = "latest" if parsed.start == "end" else "earliest"

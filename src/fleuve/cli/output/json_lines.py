@@ -8,6 +8,9 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+# Made once: json.dumps would make it for each line.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 def encoded(data: bytes | None) -> str | dict[str, str] | None:
     """Return bytes as JSON has them: text, or {"base64": "…"} where they are not UTF-8; None stays None."""
@@ -34,7 +37,7 @@ def decoded(value: object) -> bytes | None:
 
 def line(document: Mapping[str, Any]) -> str:
     """Return one line of JSON, without its end."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(document)
 
 
 def print_json(document: Mapping[str, Any]) -> None:

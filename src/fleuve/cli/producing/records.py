@@ -17,7 +17,7 @@ TIMESTAMP_NOW = -1
 
 _KEPT = frozenset({"value", "key", "headers", "partition", "timestamp"})
 # These say where a record was, and do not matter where it goes.
-_IGNORED = frozenset({"topic", "offset", "timestamp_type"})
+_KNOWN = _KEPT | {"topic", "offset", "timestamp_type"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def record_of_json(line: bytes, *, timestamp_ms: int | None = None) -> Record:
     Raises ValueError, which says what is wrong.
     """
     try:
-        document = json.loads(line)
+        document = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError:
         raise ValueError("is not UTF-8, as JSON is") from None
     except json.JSONDecodeError as error:
@@ -72,9 +72,9 @@ def record_of_json(line: bytes, *, timestamp_ms: int | None = None) -> Record:
         raise ValueError("is nested too deeply") from None
     if not isinstance(document, dict):
         raise ValueError("is not a JSON object")
-    unknown = set(document) - _KEPT - _IGNORED
-    if unknown:
-        raise ValueError(f"has an unknown field {min(unknown)!r}; known are {', '.join(sorted(_KEPT))}")
+    if not document.keys() <= _KNOWN:
+        unknown = min(document.keys() - _KNOWN)
+        raise ValueError(f"has an unknown field {unknown!r}; known are {', '.join(sorted(_KEPT))}")
     if "value" not in document:
         raise ValueError('has no "value"; null makes a tombstone')
     return Record(
