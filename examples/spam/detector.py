@@ -26,7 +26,7 @@ FOLLOWS_OF_A_NEW_MEMBER = 12
 NEW_MS = 60 * MINUTE_MS
 REPORTERS = 3
 SPAM_RULES = 2
-_RULES = ("rate", "same text", "link campaign", "mass follows", "fast start", "reported")
+RULES = ("rate", "same text", "link campaign", "mass follows", "fast start", "reported")
 LINK = "‹link›"
 _RECENT_MAX = 200
 _TEXTS_MAX = 500
@@ -157,7 +157,7 @@ class Detector:
             "member": event.member,
             "at": self.now,
             "verdict": verdict,
-            "rules": [rule for rule in _RULES if rule in member.rules],
+            "rules": [rule for rule in RULES if rule in member.rules],
             "counts": dict(member.counts),
         }
         self.latest = [result, *(each for each in self.latest if each["member"] != event.member)][:_LATEST]

@@ -124,7 +124,7 @@ def _human(chance: Random, plan: _Plan, at: int) -> None:
         at += chance.randrange(20_000, 90_000)
     else:
         member = _member(chance)
-    if chance.random() < 0.02:
+    if chance.random() < 0.007:
         text = chance.choice(_GREETINGS)
         for _ in range(chance.randrange(4, 9)):
             plan.add(at, kind="message", member=member, to=_member(chance), text=text)
