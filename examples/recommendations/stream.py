@@ -30,6 +30,7 @@ from examples.shared.screen import Screen
 from examples.shared.work import Work
 from examples.shared.world import Pace, last_number, unsent
 
+_LEADERLESS = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}
 _DAY_MS = 86_400_000
 _LAST = 5
 _TIMEOUT_S = 5.0
@@ -127,10 +128,19 @@ def _admin(options: Options) -> AdminClient:
 
 def bounds(reader: Consumer, topic: str, numbers: Iterable[int]) -> dict[int, tuple[int, int]]:
     """Return where partitions begin and end."""
-    return {
-        each: reader.get_watermark_offsets(TopicPartition(topic, each), timeout=_TIMEOUT_S, cached=False)
-        for each in numbers
-    }
+    return {each: _bounds_of(reader, TopicPartition(topic, each)) for each in numbers}
+
+
+def _bounds_of(reader: Consumer, place: TopicPartition) -> tuple[int, int]:
+    for _ in range(int(_TIMEOUT_S / _POLL_S)):
+        try:
+            return reader.get_watermark_offsets(place, timeout=_TIMEOUT_S, cached=False)
+        except KafkaException as error:
+            # A partition that was just made may have no leader yet.
+            if not error.args[0].retriable() and error.args[0].code() not in _LEADERLESS:
+                raise
+            reader.poll(_POLL_S)
+    raise Refused(f"partition {place.partition} of {place.topic} has no leader: look at its broker, and try again")
 
 
 def last_values(reader: Consumer, topic: str, numbers: Iterable[int]) -> dict[int, list[bytes]]:
