@@ -72,6 +72,7 @@ class BrokerThread:
         self._make = make
         self._started: Future[tuple[Broker, asyncio.AbstractEventLoop]] = Future()
         self._stopping: Future[None] = Future()
+        self._ended = threading.Event()
         self._error: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop
         # A process that forgets to stop its broker may end all the same.
@@ -82,11 +83,13 @@ class BrokerThread:
 
         Who is interrupted while waiting leaves nothing behind either.
         """
-        self._thread.start()
         try:
+            self._thread.start()
             broker, self._loop = self._started.result()
         except BaseException:
             self._stop_soon()
+            # An interrupt may come while the thread is not known to have started: then it cannot be joined yet.
+            self._ended.wait(STOP_S_MAX)
             self._thread.join(STOP_S_MAX)
             raise
         return broker
@@ -132,6 +135,8 @@ class BrokerThread:
                 self._error = error
             else:
                 self._started.set_exception(error)
+        finally:
+            self._ended.set()
 
     async def _serve(self) -> None:
         broker = self._make()

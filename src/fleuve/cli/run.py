@@ -32,7 +32,8 @@ def add_to(commands: Commands) -> None:
     )
     # Made by argparse, it would end in dots alone.
     parser.usage = (
-        "%(prog)s [-h] [--set NAME=VALUE] [--env VARIABLE] [--listen HOST:PORT] [--log-level LEVEL] -- COMMAND ..."
+        "%(prog)s [-h] [--set NAME=VALUE] [--env VARIABLE]\n"
+        "                  [--listen HOST:PORT] [--log-level LEVEL] -- COMMAND ..."
     )
     add = parser.add_argument
     add(
