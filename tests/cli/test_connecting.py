@@ -99,3 +99,7 @@ def test_a_login_of_a_java_client_is_understood(fleuve, tmp_path):
     file.write_text(f"security.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\nsasl.jaas.config={login}\n")
     # This broker has no logins: that it says so means that the client tried to log in.
     assert_refused(fleuve("info", "--client-config", file), 1, "SASL", "--client-config")
+
+
+def test_tls_at_a_port_without_it_is_told_so(fleuve):
+    assert_refused(fleuve("info", "-X", "security.protocol=ssl"), 1, "SSL", "check the settings for TLS")

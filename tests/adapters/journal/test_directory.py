@@ -69,6 +69,13 @@ def test_data_without_a_format_is_not_taken_for_an_empty_directory(tmp_path):
         DataDirectory.open(tmp_path)
 
 
+def test_a_directory_of_apache_kafka_is_left_to_it(tmp_path):
+    (tmp_path / "meta.properties").write_text("version=1\n")
+    with pytest.raises(StoreUnavailable, match="data directory of Apache Kafka.*give another directory"):
+        DataDirectory.open(tmp_path)
+    assert not (tmp_path / "format").exists()
+
+
 def test_a_crash_while_the_directory_was_created_is_made_good(tmp_path):
     (tmp_path / "format.partial").write_text("")
     (tmp_path / "lock").touch()

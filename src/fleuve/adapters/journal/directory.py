@@ -23,6 +23,9 @@ FORMAT_VERSION = 1
 FORMAT = "format"
 """The file that says so. It is written when the directory and its name are on the device."""
 
+_OF_KAFKA = "meta.properties"
+"""The file in each data directory of Apache Kafka."""
+
 _LOCKED_POSITION = 1 << 20
 """On Windows, behind the text: a locked range cannot be read by others there."""
 
@@ -189,6 +192,11 @@ def _check_format_of(path: Path) -> None:
 
 
 def _write_format(files: Files, path: Path) -> None:
+    if (path / _OF_KAFKA).exists():
+        raise StoreUnavailable(
+            f"{path} is a data directory of Apache Kafka, which this broker cannot read: give another directory, "
+            "and copy topics over the wire"
+        )
     foreign = [name for name in (JOURNAL, SEGMENTS, "catalog.sqlite") if (path / name).exists()]
     if foreign:
         raise CorruptState(

@@ -148,7 +148,7 @@ class Cluster:
             return CommandFailed(f"{tried}: this is an HTTP port; name the port for Kafka clients with -b HOST:PORT")
         reason = _plain(last)
         advice = "start one with `fleuve serve`, or name one with -b HOST:PORT"
-        if reasons[-1].code() in _HOPELESS:
+        if reasons[-1].code() in _HOPELESS or "SSL" in reason or "security.protocol" in reason:
             advice = "check the settings for TLS and login (-X, --client-config)"
         return CommandFailed(f"{tried}: {reason}; {advice}")
 
