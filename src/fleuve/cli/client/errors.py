@@ -36,8 +36,12 @@ def failure(error: KafkaError | KafkaException, *, what: str) -> CommandFailed:
         " ".join(str(told.str()).split())
         .removeprefix("Unable to produce message: ")
         .removeprefix("Broker: ")
+        .removeprefix("Local: ")
         .rstrip(".")
     )
+    if told.code() == KafkaError._TIMED_OUT:
+        # The library tells which of its steps it was in.
+        text = "no answer in time"
     advice = _ADVICE.get(told.code())
     return CommandFailed(f"{what}: {text}" + (f"; {advice}" if advice else ""))
 

@@ -6,12 +6,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from fleuve.cli.client.cluster import REQUEST_S_MAX, Cluster
+from fleuve.cli.client.errors import failure
 from fleuve.cli.client.partitions import Partition
 
+_SILENCE = frozenset({KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN})
 _SPEC: Any = OffsetSpec  # Its methods have no types.
 _EARLIEST, _LATEST = _SPEC.earliest(), _SPEC.latest()
 
@@ -60,10 +62,13 @@ def _asked(cluster: Cluster, partitions: Collection[Partition], spec: Any) -> Ma
 
 def _answers(futures: Mapping[TopicPartition, Any]) -> dict[Partition, int]:
     found = {}
+    error = None
     for partition, future in futures.items():
         try:
             found[partition.topic, partition.partition] = future.result().offset
-        except KafkaException:
+        except KafkaException as refused:
             # A partition without a leader, or a topic that has just been deleted: its numbers are not known.
-            continue
+            error = refused
+    if error is not None and not found and error.args[0].code() in _SILENCE:
+        raise failure(error, what="nobody tells where partitions begin and end")
     return found
