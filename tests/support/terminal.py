@@ -16,10 +16,12 @@ from types import TracebackType
 from typing import Self
 
 TIMEOUT_S = 30.0
-# A terminal sends signals, such as Ctrl-C's, to those whose controlling terminal it is.
+# A terminal sends signals, such as Ctrl-C's, to those whose controlling terminal it is; and whoever was started in the
+# background, as these tests may be, ignores them.
 _FLEUVE = """
-import fcntl, sys, termios
+import fcntl, signal, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from fleuve.cli.main import main
 sys.exit(main())
 """

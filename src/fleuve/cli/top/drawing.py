@@ -154,7 +154,7 @@ def _brokers(rows: Sequence[BrokerRow], more: int, *, narrow: bool) -> Table:
         )
         table.add_row(str(row.broker_id), Text(f"{row.host}:{row.port}"), *counted[: len(numbers)])
     if more:
-        table.add_row("", Text(f"… {more} more", style="dim"))
+        table.add_row("", Text(f"… {more:,} more", style="dim"))
     return table
 
 
@@ -170,7 +170,7 @@ def _topics(rows: Sequence[TopicRow], room: int, how: Shown) -> Table:
             style="" if busy else "dim",
         )
     if more:
-        table.add_row(Text(f"… {more} more, by {_order(TOPIC_ORDERS, how.topic_order)}", style="dim"))
+        table.add_row(Text(f"… {more:,} more, by {_order(TOPIC_ORDERS, how.topic_order)}", style="dim"))
     return table
 
 
@@ -188,7 +188,7 @@ def _groups(rows: Sequence[GroupRow], room: int, how: Shown, *, narrow: bool = F
         rate = () if narrow else (words.rate(row.records_per_s),)
         table.add_row(Text(shown_text(row.group)), *between, words.amount(row.lag), *rate, outlook)
     if more:
-        table.add_row(Text(f"… {more} more, by {_order(GROUP_ORDERS, how.group_order)}", style="dim"))
+        table.add_row(Text(f"… {more:,} more, by {_order(GROUP_ORDERS, how.group_order)}", style="dim"))
     return table
 
 

@@ -18,7 +18,7 @@ from fleuve.cli.top.sorting import groups_in_order, topics_in_order
 def print_once(sampler: Sampler, interval_s: float, *, rows_max: int) -> int:
     """Print tables of one interval."""
     view = _next_view(sampler, _begun(sampler), interval_s)
-    print_lines([f"{headline(view)}; {words.rate(view.records_per_s)} records/s", ""])
+    print_lines([headline(view), f"{words.rate(view.records_per_s)} records/s", ""])
     brokers = Table(
         ("BROKER", "ADDRESS", "CONNECTIONS", "REQUESTS/S", "IN/S", "OUT/S"),
         right=("BROKER", "CONNECTIONS", "REQUESTS/S", "IN/S", "OUT/S"),
@@ -70,7 +70,8 @@ def headline(view: View) -> str:
     partitions = sum(map(len, sample.topics.values()))
     counts = ((len(sample.nodes), "broker"), (len(sample.topics), "topic"), (partitions, "partition"))
     told = [f"{count:,} {what}{'' if count == 1 else 's'}" for count, what in (*counts, (len(sample.groups), "group"))]
-    return f"cluster {sample.cluster_id}: {', '.join(told)}"
+    # The id comes last: in a narrow window it is what can be cut.
+    return f"{', '.join(told)} in cluster {sample.cluster_id}"
 
 
 def _begun(sampler: Sampler) -> History:
