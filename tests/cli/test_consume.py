@@ -333,6 +333,28 @@ def test_a_broker_that_goes_and_comes_back_is_said_once_and_reading_goes_on(tmp_
             assert consuming.printed.count("lost; trying again") <= 1
 
 
+def test_a_topic_that_is_deleted_ends_those_who_follow_it(fleuve, cluster):
+    make(cluster, "doomed", [(0, 1000, "old")])
+    with Running("fleuve consume doomed", cluster) as consuming:
+        consuming.until("old\n")
+        fleuve.ok("topic", "delete", "doomed", "--yes")
+        assert consuming.ended() == 1
+        assert "reading ended: doomed [0]: topic does not exist" in consuming.printed
+
+
+def test_a_group_that_cannot_commit_says_so_and_does_not_wait_for_ever(tmp_path):
+    with BrokerProcess(tmp_path, settings={"group.initial.rebalance.delay.ms": 0}) as broker:
+        bash("fleuve produce left -q", broker.bootstrap, stdin=b"one\n")
+        with Running("fleuve consume left --group g", broker.bootstrap) as consuming:
+            consuming.until("one\n")
+            broker.terminate()
+            consuming.until("lost; trying again")
+            consuming.signal(signal.SIGINT)
+            assert consuming.ended() == 1
+            assert "group g: what was shown could not be committed" in consuming.printed
+        broker.start()
+
+
 def test_records_deleted_ahead_of_a_reader_are_said_and_it_goes_on(cluster):
     small = {"batch.num.messages": 10}
     make(cluster, "overtaken", [(0, 1000, "x" * 1000)] * 1000 + [(0, 1000, "last")], settings=small)

@@ -13,12 +13,13 @@ from confluent_kafka import Consumer, IsolationLevel, KafkaException, Message, T
 from fleuve.app.options import UsageError
 from fleuve.base.clock import SystemClock
 from fleuve.cli.client.cluster import Cluster, cluster
-from fleuve.cli.client.errors import failure
+from fleuve.cli.client.errors import CommandFailed
 from fleuve.cli.client.moments import MOMENTS, parse_moment
 from fleuve.cli.client.options import ClientOptions
 from fleuve.cli.client.topics import is_pattern
 from fleuve.cli.client.watching import Watch
 from fleuve.cli.consuming import ranges as ranges_
+from fleuve.cli.consuming.ending import end
 from fleuve.cli.consuming.filters import Filter, filters
 from fleuve.cli.consuming.forms import Form, HexForm, TextForm, json_form
 from fleuve.cli.consuming.last import last_records
@@ -31,7 +32,6 @@ from fleuve.cli.output.terminal import is_terminal, takes_colours
 
 _NO_GROUP = "fleuve-consume"
 """The library wants a group's name. Nothing joins this group, and nothing is committed to it."""
-_COMMIT_S_MAX = 10.0
 
 
 def consume(parsed: argparse.Namespace, options: ClientOptions) -> int:
@@ -42,16 +42,21 @@ def consume(parsed: argparse.Namespace, options: ClientOptions) -> int:
     with interruption() as stop, cluster(options) as there:
         watch = Watch(options.bootstrap)
         consumer = there.consumer({**_settings(parsed), "error_cb": watch})
-        reader = Reader(consumer, watch=watch, stop=stop, idle=show.check)
+        reader = Reader(consumer, is_member=parsed.group is not None, watch=watch, stop=stop, idle=show.check)
         topics = ranges_.topics_of(there.metadata(), parsed.topics)
         offsets = Offsets(there, IsolationLevel[parsed.isolation_level.upper()])
+        shown: dict[Where, int] = {}
         try:
             if parsed.group is None:
                 _read(parsed, reader, show, _ranges(parsed, there, topics, offsets, start, until_ms))
             else:
-                _read_as_member(parsed, _subscription(parsed, topics), reader, show, consumer, offsets)
-        finally:
-            consumer.close()
+                _read_as_member(parsed, _subscription(parsed, topics), reader, show, consumer, offsets, shown)
+        except BaseException:
+            # What ended it is what is told.
+            with contextlib.suppress(CommandFailed):
+                end(consumer, _positions(shown), group=parsed.group)
+            raise
+        end(consumer, _positions(shown), group=parsed.group)
     if _talks(parsed):
         tell(show.summary)
     return 130 if stop.told else 0
@@ -129,9 +134,12 @@ def _read_as_member(
     show: _Show,
     consumer: Consumer,
     offsets: Offsets,
+    shown: dict[Where, int],
 ) -> None:
-    """Show what the group gives to this member. What was shown is committed: now and then, and at the end."""
-    shown: dict[Where, int] = {}
+    """Show what the group gives to this member, and note in `shown` up to which offsets, of those that it still has.
+
+    What was shown is committed now and then by the library; the rest is for who ends the consumer.
+    """
 
     def assigned(_: Consumer, partitions: Sequence[TopicPartition]) -> None:
         if parsed.exit_at_end:
@@ -146,32 +154,20 @@ def _read_as_member(
     if _talks(parsed) and not parsed.exit_at_end:
         tell(f"{_named(topics)} as a member of group {parsed.group}; Ctrl-C ends")
     consumer.subscribe(list(topics), on_assign=assigned, on_revoke=revoked, on_lost=revoked)
-    try:
-        for messages in reader.batches():
-            looked_at = show.print(messages)
-            upto = {where_of(it): offset_of(it) + 1 for it in looked_at}
-            shown.update(upto)
-            # Of a partition that was just taken away nothing can be noted; its next owner shows it again.
-            with contextlib.suppress(KafkaException):
-                consumer.store_offsets(offsets=_positions(upto))
-            if show.full:
-                return
-    finally:
-        _commit(consumer, shown, parsed.group)
+    for messages in reader.batches():
+        looked_at = show.print(messages)
+        upto = {where_of(it): offset_of(it) + 1 for it in looked_at}
+        shown.update(upto)
+        # Of a partition that was just taken away nothing can be noted; its next owner shows it again.
+        with contextlib.suppress(KafkaException):
+            consumer.store_offsets(offsets=_positions(upto))
+        if show.full:
+            return
 
 
 def _subscription(parsed: argparse.Namespace, topics: Sequence[str]) -> Sequence[str]:
     """Return what to subscribe to: regular expressions as they are, for topics to come; a shell's patterns resolved."""
     return topics if any(is_pattern(name) and not name.startswith("^") for name in parsed.topics) else parsed.topics
-
-
-def _commit(consumer: Consumer, shown: Mapping[Where, int], group: str) -> None:
-    if not shown:
-        return
-    try:
-        consumer.commit(offsets=_positions(shown), asynchronous=False)
-    except KafkaException as error:
-        raise failure(error, what=f"group {group}: what was shown could not be committed") from None
 
 
 def _positions(offsets: Mapping[Where, int]) -> list[TopicPartition]:
@@ -253,6 +249,8 @@ def _settings(parsed: argparse.Namespace) -> dict[str, Any]:
         # Without a group, where to go on is decided here (`Reader`), and said.
         "auto.offset.reset": "error",
         "reconnect.backoff.max.ms": 1000,
+        # How long a topic may be unknown to a broker before it is said to be gone.
+        "topic.metadata.propagation.max.ms": 3000,
         # A client whose queue is full looks at it again after this time, not after the library's second.
         "fetch.queue.backoff.ms": 10,
     }

@@ -39,8 +39,11 @@ _PASSING = frozenset(
 class Reader:
     """Yields records as they arrive, many at a time."""
 
-    def __init__(self, consumer: Consumer, *, watch: Watch, stop: Interruption, idle: Callable[[], None]) -> None:
+    def __init__(
+        self, consumer: Consumer, *, is_member: bool, watch: Watch, stop: Interruption, idle: Callable[[], None]
+    ) -> None:
         self._consumer = consumer
+        self._is_member = is_member
         self._watch = watch
         self._stop = stop
         self._idle = idle
@@ -79,6 +82,8 @@ class Reader:
         """Yield what arrives, until all ends are reached or the user ends it. Raises CommandFailed."""
         while not (self._stop.told or self.at_end):
             first = self._consumer.poll(_PATIENCE_S)
+            if self._watch.refused is not None:
+                raise failure(self._watch.refused, what="reading ended")
             if first is None:
                 self._idle()
                 continue
@@ -122,6 +127,9 @@ class Reader:
             self._at_broker_end(where_of(message), offset_of(message))
         elif code == KafkaError._AUTO_OFFSET_RESET:
             self._start_again(where_of(message))
+        elif code == KafkaError.GROUP_AUTHORIZATION_FAILED and not self._is_member:
+            # The library looks for the group that it was given a name for; nobody needs it.
+            return
         elif code not in _PASSING and not error.retriable():
             topic = message.topic()
             raise failure(error, what="the broker refused" if topic is None else f"topic {topic}")

@@ -16,10 +16,12 @@ def is_terminal() -> bool:
 
 def takes_colours() -> bool:
     """Return whether standard output is a terminal with colours, and the user has nothing against them (NO_COLOR)."""
+    if not is_terminal():
+        return False
     from fleuve.cli.output.consoles import console
 
     shown = console()
-    return is_terminal() and shown.color_system is not None and not shown.no_color
+    return shown.color_system is not None and not shown.no_color
 
 
 def harmless(data: bytes) -> str:
