@@ -140,9 +140,11 @@ print(ran.returncode, ran.stderr)
 
 WAITS = """
 import signal, sys
-signal.signal({number}, lambda number, frame: sys.exit(7))
+# Held back until it is waited for: one that came just before a pause() would be handled after it, which never ends.
+signal.pthread_sigmask(signal.SIG_BLOCK, [{number}])
 print("ready", flush=True)
-signal.pause()
+signal.sigwait([{number}])
+sys.exit(7)
 """
 
 
