@@ -2,8 +2,9 @@
 # The entry point of the container image: fills in what a container needs and nobody gave, then becomes `fleuve`.
 #
 # As Apache Kafka's image does: `KAFKA_*` variables are settings; a file mounted as /mnt/shared/config/server.properties
-# is read; listeners follow from the advertised listeners, on every interface. As Kafka does: listeners without a host
-# are advertised under the name of the machine. With nothing given, the broker is for clients on the container's host.
+# (or, as many do, over the one in /opt/kafka/config) is read; listeners follow from the advertised listeners, on every
+# interface. As Kafka does: listeners without a host are advertised under the name of the machine. With nothing given,
+# the broker is for clients on the container's host.
 set -eu
 
 case ${1-} in
@@ -14,7 +15,7 @@ case ${1-} in
 esac
 
 config=''
-for file in /etc/fleuve/server.properties /mnt/shared/config/server.properties; do
+for file in /etc/fleuve/server.properties /opt/kafka/config/server.properties /mnt/shared/config/server.properties; do
     [ ! -f "$file" ] || config=$file
 done
 listen=''
