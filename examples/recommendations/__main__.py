@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from examples.recommendations.stream import run
 from examples.shared.options import parse, start
 
 if __name__ == "__main__":
-    sys.exit(start(run, parse("recommendations", __doc__, "offers", rate=200)))
+    sys.exit(start("recommendations", parse("recommendations", __doc__, "offers", rate=200)))

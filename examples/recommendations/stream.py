@@ -6,6 +6,7 @@ are acknowledged, then the snapshot is written. The group's offsets are for thos
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterable
 from functools import partial
@@ -30,7 +31,9 @@ from examples.shared.screen import Screen
 from examples.shared.work import Work
 from examples.shared.world import Pace, last_number, unsent
 
+_UNREACHABLE = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT}
 _LEADERLESS = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}
+_SILENT = logging.getLogger("examples.recommendations.librdkafka")
 _DAY_MS = 86_400_000
 _LAST = 5
 _TIMEOUT_S = 5.0
@@ -50,13 +53,15 @@ def run(options: Options, stop: Stop) -> None:
 
 
 def _said(options: Options, error: KafkaError) -> str:
-    unreachable = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT}
-    return options.no_broker if error.code() in unreachable else f"Kafka says: {error.str()}"
+    if error.code() in {KafkaError.FENCED_INSTANCE_ID, KafkaError._FATAL}:
+        return options.fenced
+    return options.no_broker if error.code() in _UNREACHABLE else f"Kafka says: {error.str()}"
 
 
 def _settings(options: Options, **more: Any) -> dict[str, Any]:
     # What the library writes into its log, it also raises; that is told in one line.
-    return {"bootstrap.servers": options.bootstrap, "log_level": 0, **more}
+    _SILENT.disabled = True
+    return {"bootstrap.servers": options.bootstrap, "logger": _SILENT, **more}
 
 
 def _run(options: Options, stop: Stop, status: Status) -> None:
@@ -66,6 +71,7 @@ def _run(options: Options, stop: Stop, status: Status) -> None:
         lambda width, height: view.picture(_models(work), status, width, height),
         lambda: view.line(_models(work), status),
         plain=options.plain,
+        closed=stop.now,
     ) as screen:
         work.say = screen.say
         generator = threading.Thread(target=_generate, args=(options, stop, status, work, failures))
@@ -136,8 +142,8 @@ def _bounds_of(reader: Consumer, place: TopicPartition) -> tuple[int, int]:
         try:
             return reader.get_watermark_offsets(place, timeout=_TIMEOUT_S, cached=False)
         except KafkaException as error:
-            # A partition that was just made may have no leader yet.
-            if not error.args[0].retriable() and error.args[0].code() not in _LEADERLESS:
+            # A partition that was just made may have no leader yet, or the broker is away.
+            if not error.args[0].retriable() and error.args[0].code() not in _LEADERLESS | _UNREACHABLE:
                 raise
             reader.poll(_POLL_S)
     raise Refused(f"partition {place.partition} of {place.topic} has no leader: look at its broker, and try again")
@@ -266,7 +272,7 @@ class Processor:
                     "group.id": options.group,
                     # A static member: started again after a crash, it has its partitions back at once.
                     "group.instance.id": options.instance,
-                    "session.timeout.ms": 10_000,
+                    "session.timeout.ms": 30_000,
                     "enable.auto.commit": False,
                     "auto.offset.reset": "earliest",
                 },
@@ -314,17 +320,22 @@ class Processor:
                 offsets=[TopicPartition(events, number, each.next_offset) for number, each in snapshots.items()],
                 asynchronous=False,
             )
-        except KafkaException:
-            pass  # The partitions moved on; where they go on, the snapshots say.
+        except KafkaException as error:
+            if error.args[0].fatal():
+                raise
+            # The partitions moved on; where they go on, the snapshots say.
         self._delete_old()
 
     def _delete_old(self) -> None:
         last = {number: offset for number, offset in self._state.last_offsets.items() if offset}
         if any(offset % _SNAPSHOTS_KEPT == 0 for offset in last.values()):
-            admin = _admin(self._options)
             old = [TopicPartition(self._options.topics.state, number, offset) for number, offset in last.items()]
-            for future in admin.delete_records(old).values():
-                future.result(_TIMEOUT_S)
+            try:
+                admin = _admin(self._options)
+                for future in admin.delete_records(old).values():
+                    future.result(_TIMEOUT_S)
+            except (KafkaException, TimeoutError):
+                pass  # Next time.
 
     def _assigned(self, consumer: Consumer, assigned: list[TopicPartition]) -> None:
         """Go on where the snapshots say."""

@@ -8,9 +8,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 
+_PATIENCE_S = 8.0
 NO_BROKER = "no Kafka broker answers at {}: start one (fleuve serve), or name another with --bootstrap-server"
 
 
@@ -54,6 +56,13 @@ class Options:
     def processes(self) -> bool:
         """Whether this process works on events."""
         return self.command != "generate"
+
+    @property
+    def fenced(self) -> str:
+        """What to say when the group has another member of this name."""
+        return (
+            f"another processor is named {self.instance}: name each with --instance (or it was away too long: start it)"
+        )
 
     @property
     def no_broker(self) -> str:
@@ -115,11 +124,15 @@ def _positive(text: str) -> int:
 class Stop:
     """When to stop: at Ctrl-C, SIGTERM, when `seconds` are over, or when somebody says so.
 
-    A signal only sets a flag: what is half done is finished, the last snapshot is written, then the program ends.
+    A signal only sets a flag: what is half done is finished, the last snapshot is written, then the program ends. Where
+    no broker answers any more, that is given up after a while: a crash does no harm at any moment, and neither does
+    this.
     """
 
     def __init__(self, seconds: float | None) -> None:
         self._event = threading.Event()
+        self._giving_up = threading.Timer(_PATIENCE_S, _give_up)
+        self._giving_up.daemon = True
         self._deadline = None if seconds is None else time.monotonic() + seconds
 
     def on_signals(self) -> None:
@@ -128,12 +141,18 @@ class Stop:
         signal.signal(signal.SIGINT, self._signalled)
 
     def _signalled(self, number: int, _frame: object) -> None:
+        if not self._event.is_set():
+            self._giving_up.start()
         self._event.set()
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
     def now(self) -> None:
         """Stop."""
         self._event.set()
+
+    def ended(self) -> None:
+        """Note that everything has stopped."""
+        self._giving_up.cancel()
 
     def is_set(self) -> bool:
         """Whether to stop."""
@@ -147,15 +166,27 @@ class Stop:
         return self.is_set()
 
 
-def start(run: Callable[[Options, Stop], None], options: Options) -> int:
-    """Run an example until it stops; return the exit code."""
+def _give_up() -> None:
+    # The screen may have hidden the cursor.
+    print("\x1b[?25h" if sys.stdout.isatty() else "", end="", flush=True)
+    print("the broker does not answer: ended without a last snapshot, to go on at the one before", file=sys.stderr)
+    os._exit(1)
+
+
+def start(name: str, options: Options) -> int:
+    """Run example `name` until it stops; return the exit code. Its `stream` has `run(options, stop)`."""
     stop = Stop(options.seconds)
     stop.on_signals()
     try:
-        run(options, stop)
+        import_module(f"examples.{name}.stream").run(options, stop)
     except Refused as why:
         print(why, file=sys.stderr)
         return 1
+    except ModuleNotFoundError as missing:
+        print(f"{missing.name} is not installed: pip install -r examples/requirements.txt", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
+    finally:
+        stop.ended()
     return 0

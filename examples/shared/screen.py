@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -17,10 +19,24 @@ _LINE_SECONDS = 1.0
 _BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"
 
 
+class _Output(Console):
+    """A console whose end is told, where the reader of a pipe has gone."""
+
+    closed: Callable[[], None]
+
+    def on_broken_pipe(self) -> None:
+        """Write nothing more."""
+        self.quiet = True
+        # What is buffered must not be written at the end of the program either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        self.closed()
+
+
 class Screen:
     """A context manager; inside, `refresh` draws when it is time, and `say` prints above the picture.
 
-    `draw` gets the width and height that there is; `line` returns the same as one line.
+    `draw` gets the width and height that there is; `line` returns the same as one line. `closed` is called when nobody
+    reads any more.
     """
 
     def __init__(
@@ -29,9 +45,12 @@ class Screen:
         line: Callable[[], str],
         *,
         plain: bool,
+        closed: Callable[[], None],
         console: Console | None = None,
     ) -> None:
-        self._console = console or Console(highlight=False, soft_wrap=plain)
+        output = _Output(highlight=False, soft_wrap=plain)
+        output.closed = closed
+        self._console = console or output
         self._draw, self._line = draw, line
         self._live = None if plain else Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
         self._next = 0.0

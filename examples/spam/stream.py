@@ -21,7 +21,7 @@ from examples.shared.world import Pace, last_number, unsent
 from examples.spam import view
 from examples.spam.detector import Detector
 from examples.spam.events import Interaction, day_of_interactions, read
-from kafka.errors import KafkaError, KafkaTimeoutError, TopicAlreadyExistsError, for_code
+from kafka.errors import FencedInstanceIdError, KafkaError, KafkaTimeoutError, TopicAlreadyExistsError, for_code
 from kafka.structs import OffsetAndMetadata
 
 from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
@@ -44,6 +44,8 @@ def run(options: Options, stop: Stop) -> None:
         _run(options, stop)
     except KafkaTimeoutError as error:
         raise Refused(options.no_broker if "bootstrap" in str(error) else f"Kafka says: {error}") from None
+    except FencedInstanceIdError:
+        raise Refused(options.fenced) from None
     except KafkaError as error:
         raise Refused(f"Kafka says: {error}") from None
 
@@ -56,6 +58,7 @@ def _run(options: Options, stop: Stop) -> None:
         lambda width, height: view.picture(_models(work), status, width, height),
         lambda: view.line(_models(work), status),
         plain=options.plain,
+        closed=stop.now,
     ) as screen:
         work.say = screen.say
         generator = threading.Thread(target=_generate, args=(options, stop, status, work, failures))
@@ -207,7 +210,7 @@ class Processor(ConsumerRebalanceListener):  # type: ignore[misc]
             group_id=options.group,
             # A static member: started again after a crash, it has its partitions back at once.
             group_instance_id=options.instance,
-            session_timeout_ms=10_000,
+            session_timeout_ms=30_000,
         )
 
     def run(self) -> None:
@@ -260,11 +263,17 @@ class Processor(ConsumerRebalanceListener):  # type: ignore[misc]
         self._to_commit |= {number: each.next_offset for number, each in snapshots.items()}
         old = {TopicPartition(each.topic, each.partition): each.offset for each in written if each.offset}
         if any(offset % _SNAPSHOTS_KEPT == 0 for offset in old.values()):
+            self._delete(old)
+
+    def _delete(self, before: dict[TopicPartition, int]) -> None:
+        try:
             admin = _admin(self._options)
             try:
-                admin.delete_records(old)
+                admin.delete_records(before)
             finally:
                 admin.close()
+        except KafkaError:
+            pass  # Next time.
 
     def _acknowledged(self, sent: list[Any]) -> list[Any]:
         self._producer.flush()
@@ -279,6 +288,8 @@ class Processor(ConsumerRebalanceListener):  # type: ignore[misc]
             self._consumer.commit(
                 {TopicPartition(events, each): OffsetAndMetadata(at, "", -1) for each, at in self._to_commit.items()}
             )
+        except FencedInstanceIdError:
+            raise
         except KafkaError:
             pass  # The partitions moved on; where they go on, the snapshots say.
         self._to_commit = {}
@@ -297,13 +308,16 @@ class Processor(ConsumerRebalanceListener):  # type: ignore[misc]
     def _begin(self, numbers: list[int]) -> None:
         """Go on where the snapshots say."""
         topics = self._options.topics
-        self._assigned = None
-        # Another consumer asks: on this one's connection, the answers would stand behind a fetch that waits.
-        reader = _reader(self._options)
         try:
-            states = last_values(reader, topics.state, numbers)
-            begins, ends = bounds(reader, topics.events, numbers)
-        finally:
-            reader.close()
+            # Another consumer asks: on this one's connection, the answers would stand behind a fetch that waits.
+            reader = _reader(self._options)
+            try:
+                states = last_values(reader, topics.state, numbers)
+                begins, ends = bounds(reader, topics.events, numbers)
+            finally:
+                reader.close()
+        except KafkaTimeoutError:
+            return  # The broker is away: after the next poll, once more.
+        self._assigned = None
         for number, offset in self._work.begin(states, begins, ends).items():
             self._consumer.seek(TopicPartition(topics.events, number), offset)

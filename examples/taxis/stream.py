@@ -31,17 +31,19 @@ _ALREADY_EXISTS = 36
 _LAST = 5
 _PATIENCE_MS = 5_000
 _POLL_MS = 100
+_RETRY_S = 0.5
 _RECORDS_MAX = 500
 # Only the last snapshot counts; those before are deleted now and then.
 _SNAPSHOTS_KEPT = 50
+_COMMITS_REFUSED_MAX = 5
 
 
-async def run(options: Options, stop: Stop) -> None:
+def run(options: Options, stop: Stop) -> None:
     """Make events, work on them, or both, until `stop`; raise Refused if that is not possible."""
     # What the library writes into its log, it also raises; that is told in one line.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL + 1)
     try:
-        await _run(options, stop)
+        asyncio.run(_run(options, stop))
     except* KafkaConnectionError:
         raise Refused(options.no_broker) from None
     except* KafkaError as errors:
@@ -58,6 +60,7 @@ async def _run(options: Options, stop: Stop) -> None:
             lambda width, height: view.picture(*_known(work), status, width, height),
             lambda: view.line(*_known(work), status),
             plain=options.plain,
+            closed=stop.now,
         ) as screen:
             work.say = screen.say
             async with asyncio.TaskGroup() as tasks:
@@ -219,6 +222,7 @@ class Processor(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer: AIOKafkaConsumer
         self._unacknowledged: list[asyncio.Future[Any]] = []
         self._failure: Exception | None = None
+        self._commits_refused = 0
         # The library calls the two methods at the end in a task of its own; one is at work at a time.
         self._turn = asyncio.Lock()
         self._assignments = 0
@@ -230,7 +234,7 @@ class Processor(ConsumerRebalanceListener):  # type: ignore[misc]
             group_id=self._options.group,
             # A static member: started again after a crash, it has its partitions back at once.
             group_instance_id=self._options.instance,
-            session_timeout_ms=10_000,
+            session_timeout_ms=30_000,
         ) as self._consumer:
             self._consumer.subscribe([self._options.topics.events], listener=self)
             while not self._stop.is_set() and not self._work.over:
@@ -275,12 +279,23 @@ class Processor(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._consumer.commit(
                 {TopicPartition(events, number): each.next_offset for number, each in snapshots.items()}
             )
+            self._commits_refused = 0
         except KafkaError:
-            pass  # The partitions moved on; where they go on, the snapshots say.
+            # The partitions moved on; where they go on, the snapshots say. If that does not end, somebody else has our
+            # name: the library does not know the broker's word for it.
+            self._commits_refused += 1
+            if self._commits_refused >= _COMMITS_REFUSED_MAX:
+                raise Refused(self._options.fenced) from None
         old = {TopicPartition(each.topic, each.partition): each.offset for each in written if each.offset}
         if any(offset % _SNAPSHOTS_KEPT == 0 for offset in old.values()):
+            await self._delete(old)
+
+    async def _delete(self, before: dict[TopicPartition, int]) -> None:
+        try:
             async with _admin(self._options) as admin:
-                await admin.delete_records({place: RecordsToDelete(offset) for place, offset in old.items()})
+                await admin.delete_records({place: RecordsToDelete(offset) for place, offset in before.items()})
+        except KafkaError:
+            pass  # Next time.
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Write down where the partitions are before somebody else gets them."""
@@ -303,14 +318,20 @@ class Processor(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _begin(self, numbers: list[int]) -> None:
         topics = self._options.topics
-        # Another consumer asks: on this one's connection, the answers would stand behind a fetch that waits.
-        async with _reader(self._options) as reader:
-            states = await last_values(reader, topics.state, numbers)
-            begins, ends = await bounds(reader, topics.events, numbers)
-        starts = self._work.begin(
-            states,
-            {place.partition: offset for place, offset in begins.items()},
-            {place.partition: offset for place, offset in ends.items()},
-        )
-        for number, offset in starts.items():
-            self._consumer.seek(TopicPartition(topics.events, number), offset)
+        while not self._stop.is_set():
+            try:
+                # Another consumer asks: on this one's connection, the answers would stand behind a fetch that waits.
+                async with _reader(self._options) as reader:
+                    states = await last_values(reader, topics.state, numbers)
+                    begins, ends = await bounds(reader, topics.events, numbers)
+            except KafkaConnectionError:
+                await asyncio.sleep(_RETRY_S)  # The broker is away.
+                continue
+            starts = self._work.begin(
+                states,
+                {place.partition: offset for place, offset in begins.items()},
+                {place.partition: offset for place, offset in ends.items()},
+            )
+            for number, offset in starts.items():
+                self._consumer.seek(TopicPartition(topics.events, number), offset)
+            break

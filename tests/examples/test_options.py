@@ -1,7 +1,9 @@
 """The command line of the examples."""
 
+import sys
+
 import pytest
-from examples.shared.options import Refused, parse, start
+from examples.shared.options import parse, start
 
 
 def parsed(*arguments):
@@ -44,10 +46,9 @@ def test_what_makes_no_sense_is_refused_with_the_usage(arguments, capsys):
     assert "usage: python -m examples.taxis" in capsys.readouterr().err
 
 
-def test_what_cannot_be_done_is_one_line_and_an_exit_code(capsys):
-    def run(options, stop):
-        raise Refused(options.no_broker)
-
-    assert start(run, parsed("-b", "nowhere.example:9")) == 1
+def test_a_client_that_is_not_installed_is_told_in_one_line(capsys, monkeypatch):
+    monkeypatch.delitem(sys.modules, "examples.taxis.stream", raising=False)
+    monkeypatch.setitem(sys.modules, "aiokafka", None)
+    assert start("taxis", parsed()) == 1
     [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith("no Kafka broker answers at nowhere.example:9: start one")
+    assert line == "aiokafka is not installed: pip install -r examples/requirements.txt"

@@ -1,6 +1,7 @@
 """The examples as their users run them: killed with SIGKILL, started again, at a broker of this version."""
 
 import json
+import os
 import random
 import re
 import signal
@@ -106,6 +107,15 @@ def test_a_signal_ends_it_with_a_summary(example, bootstrap, topics, tmp_path):
     assert code == 0, said
     assert "worked on" in said.splitlines()[-1]
     assert "Traceback" not in said
+
+
+@every_example
+def test_it_ends_when_nobody_reads_its_lines_any_more(example, bootstrap, tmp_path):
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    running = Program(example, bootstrap, tmp_path / "said", "--prefix", f"pipe-{example}", lines_to=write_end)
+    os.close(write_end)
+    assert running.end() == (0, "")
 
 
 @every_example

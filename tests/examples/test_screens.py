@@ -136,6 +136,7 @@ def test_without_a_terminal_there_are_lines_and_no_codes():
         lambda width, height: Text("a picture"),
         lambda: "one line",
         plain=True,
+        closed=lambda: None,
         console=Console(file=output, soft_wrap=True, width=20),
     ) as screen:
         screen.say("a line that is longer than twenty columns")
@@ -145,7 +146,13 @@ def test_without_a_terminal_there_are_lines_and_no_codes():
 def test_on_a_terminal_the_last_picture_stays():
     output = StringIO()
     terminal = Console(file=output, force_terminal=True, width=40, height=10)
-    with Screen(lambda width, height: Text(f"{width} x {height}"), lambda: "", plain=False, console=terminal) as screen:
+    with Screen(
+        lambda width, height: Text(f"{width} x {height}"),
+        lambda: "",
+        plain=False,
+        closed=lambda: None,
+        console=terminal,
+    ) as screen:
         screen.say("said")
     assert "said" in output.getvalue()
     # The cursor stands in the line below.

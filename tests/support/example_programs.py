@@ -72,9 +72,11 @@ def results_of(example: Example, values: Iterable[bytes], number: int = 0) -> tu
 
 
 class Program:
-    """An example in its own process, with its output in a file."""
+    """An example in its own process, with its output in a file; its lines go elsewhere where `lines_to` says so."""
 
-    def __init__(self, example: Example, bootstrap: str, output: Path, *arguments: str) -> None:
+    def __init__(
+        self, example: Example, bootstrap: str, output: Path, *arguments: str, lines_to: int | None = None
+    ) -> None:
         self._output = output
         with output.open("wb") as file:
             self._process = subprocess.Popen(
@@ -82,8 +84,8 @@ class Program:
                 cwd=ROOT,
                 env={**os.environ, "KAFKA_BOOTSTRAP_SERVERS": bootstrap, "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
+                stdout=file if lines_to is None else lines_to,
+                stderr=file,
             )
 
     @property
