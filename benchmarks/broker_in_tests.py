@@ -194,14 +194,17 @@ def show(what: str, one: Measured) -> None:
     line(what, one.seconds, one.first_s, further, one.memory_bytes)
 
 
-def beside_kafka(directory: Path, tests: int) -> None:
+def beside_kafka(runs: int, directory: Path, tests: int) -> None:
     """Print what the suite takes with Apache Kafka: one for all tests, and one for each, which is reckoned."""
-    began = perf_counter()
-    with ApacheKafka({"group.initial.rebalance.delay.ms": "0"}) as kafka:
-        start_s = perf_counter() - began
-        one = measured(directory, tests, "", servers=kafka.bootstrap)
-        resident_bytes = _resident_bytes(kafka)
-    memory_bytes = one.memory_bytes + resident_bytes
+    starts, suites, residents = [], [], []
+    for _ in range(runs):
+        began = perf_counter()
+        with ApacheKafka({"group.initial.rebalance.delay.ms": "0"}) as kafka:
+            starts.append(perf_counter() - began)
+            suites.append(measured(directory, tests, "", servers=kafka.bootstrap))
+            residents.append(_resident_bytes(kafka))
+    start_s, one = min(starts), min(suites, key=lambda suite: suite.seconds)
+    memory_bytes = one.memory_bytes + min(residents)
     line("Apache Kafka, one for the session", start_s + one.seconds, start_s, "0.000", memory_bytes)
     each_s = one.seconds + tests * start_s
     line("Apache Kafka, one for each test (reckoned)", each_s, start_s, f"{start_s:.3f}", memory_bytes)
@@ -239,7 +242,7 @@ def main() -> None:
         show("kafka_broker, by confluent-kafka", best(*run, "kafka_broker", client="confluent-kafka"))
         if not arguments.without_kafka:
             try:
-                beside_kafka(directory, arguments.tests)
+                beside_kafka(*run)
             except MissingError as missing:
                 print(missing, file=sys.stderr)
 
