@@ -49,7 +49,12 @@ def failures(ran):
         ("topic trim orders --before latest", "DeleteRecords", "TOPIC_AUTHORIZATION_FAILED", "topic orders.*no right"),
         ("topic trim orders --before latest", "DeleteRecords", "POLICY_VIOLATION", "topic orders.*cleanup.policy"),
         ("topic describe orders", "DescribeConfigs", "TOPIC_AUTHORIZATION_FAILED", "topic orders: .*no right"),
-        ("group describe billing", "DescribeGroups", "GROUP_AUTHORIZATION_FAILED", "group billing: .*no right"),
+        (
+            "group describe billing",
+            "DescribeGroups",
+            "GROUP_AUTHORIZATION_FAILED",
+            "group billing: Group auth.*no right",
+        ),
         ("group describe billing", "OffsetFetch", "GROUP_AUTHORIZATION_FAILED", "group billing: .*no right"),
         ("group reset billing --to earliest", "OffsetCommit", "GROUP_AUTHORIZATION_FAILED", "billing.*no right"),
         ("group reset billing --to earliest", "OffsetCommit", "UNKNOWN_MEMBER_ID", "billing.*stop them first"),
@@ -66,6 +71,13 @@ def test_what_a_broker_refuses_is_one_line_with_what_to_do(fleuve, broker, words
     assert re.search(said, line), line
 
 
+@pytest.mark.parametrize("error", ["NOT_COORDINATOR", "COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE"])
+def test_a_group_that_changes_its_coordinator_is_waited_for(fleuve, broker, error):
+    for words in (("group", "describe", "billing"), ("group", "reset", "billing", "--to", "latest")):
+        with broker.fail("DescribeGroups", error, times=2):
+            fleuve.ok(*words)
+
+
 def test_a_partition_that_does_not_answer_leaves_its_numbers_open(fleuve, broker):
     with broker.fail("ListOffsets", "LEADER_NOT_AVAILABLE", times=None):
         assert ["orders", "1", "1", "-"] in fleuve.ok("topic", "list").rows
@@ -78,6 +90,6 @@ def test_a_broker_that_is_gone_is_said(monkeypatch, capfd):
         line = CommandLine(broker.bootstrap_servers, monkeypatch, capfd)
         line.ok("info")
         broker.stop()
-        for words in (("topic", "list"), ("group", "list"), ("topic", "delete", "t"), ("top", "--once")):
+        for words in (("topic", "delete", "t"), ("top", "--once")):
             (said,) = failures(line(*words))
             assert "no broker answers at" in said

@@ -4,7 +4,7 @@ What is tested of `fleuve topic` and `fleuve group` with Fleuve is tested here o
 """
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from cli import test_group, test_topic
@@ -158,6 +158,26 @@ def test_what_goes_on_is_shown_without_what_its_protocol_does_not_tell(fleuve, k
     assert seen["topics"] == [{"topic": "watched", "partitions": 2, "records_per_s": 0.0}]
     assert [(group["group"], group["course"]) for group in seen["groups"]] == [("watchers", "caught up")]
     assert [broker["connections"] for broker in seen["brokers"]] == [None]
+
+
+def test_a_group_of_the_new_protocol_is_described_and_not_reset_under_its_members(fleuve, kafka):
+    make(kafka, "modern", partitions=2)
+    fleuve.ok("produce", "modern", "--partition", 0, "-q", stdin="1\n2\n3\n")
+    settings = {"group.protocol": "consumer", "auto.offset.reset": "earliest", "enable.auto.commit": False}
+    consumer = Consumer({**settings, "bootstrap.servers": kafka, "group.id": "moderns", "client.id": "new-one"})
+    try:
+        consumer.subscribe(["modern"])
+        (first,) = consumer.consume(1, 30)
+        consumer.commit(first, asynchronous=False)
+        (group,) = fleuve.ok("group", "describe", "moderns", "--output", "json").objects
+        (member,) = group["members"]
+        assert (group["type"], group["state"], group["lag"]) == ("consumer", "stable", 2)
+        assert (member["client_id"], len(member["partitions"])) == ("new-one", 2)
+        ran = fleuve("group", "reset", "moderns", "--to", "earliest")
+        assert (ran.code, ran.err.count("\n")) == (1, 1)
+        assert "has members (new-one at 127.0.0.1); stop them first" in ran.err
+    finally:
+        consumer.close()
 
 
 for module in (test_topic, test_group):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 
 from confluent_kafka import KafkaError, KafkaException
 
 from fleuve.base.errors import FleuveError, Verdict
 
+# Which request it was, and whether the broker or the library says so.
+_PREFIX = re.compile(r"^.*\b(?:Broker|Local): ")
 _ADVICE = {
     KafkaError.UNKNOWN_TOPIC_OR_PART: "see `fleuve topic list`",
     KafkaError.TOPIC_ALREADY_EXISTS: "choose another name, or use `fleuve topic alter`",
@@ -32,13 +35,10 @@ class CommandFailed(FleuveError, verdict=Verdict.REJECT):
 def failure(error: KafkaError | KafkaException, *, what: str) -> CommandFailed:
     """Return the error to raise for a library's: `what` is what could not be done, as in "topic orders"."""
     told: KafkaError = error.args[0] if isinstance(error, KafkaException) else error
-    text = (
-        " ".join(str(told.str()).split())
-        .removeprefix("Unable to produce message: ")
-        .removeprefix("Broker: ")
-        .removeprefix("Local: ")
-        .rstrip(".")
-    )
+    text = _PREFIX.sub("", " ".join(str(told.str()).split()).removeprefix("Unable to produce message: ")).rstrip(".")
+    if text.endswith(":"):
+        # A request's name, and no message of the broker behind it.
+        text = told.name().replace("_", " ").lower()
     if told.code() == KafkaError._TIMED_OUT:
         # The library tells which of its steps it was in.
         text = "no answer in time"

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException
 from confluent_kafka.admin import ConsumerGroupDescription, ConsumerGroupListing
 
+from fleuve.base.errors import Verdict
 from fleuve.cli.client.cluster import REQUEST_S_MAX, Cluster
 from fleuve.cli.client.errors import CommandFailed, failure
 from fleuve.cli.client.offsets import Range, ranges
 from fleuve.cli.client.partitions import Partition
 
+_MOVING = frozenset(
+    {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE}
+)
+"""What brokers say while a group changes its coordinator, and while a new cluster has none yet: it passes."""
+_MOVING_S_MAX = 10.0
+_MOVING_PAUSE_S = 0.25
 _ASKED_AT_ONCE = 200
 """Each group is a request of its own to its coordinator; that many are on their way at a time."""
+
+
+class NoSuchGroup(CommandFailed, verdict=Verdict.REJECT):
+    """A group does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,27 +160,51 @@ def _ranges(cluster: Cluster, partitions: set[Partition]) -> dict[Partition, Ran
 def _descriptions(
     cluster: Cluster, group_ids: Sequence[str]
 ) -> tuple[dict[str, ConsumerGroupDescription], dict[str, CommandFailed]]:
-    found, failed = {}, {}
-    for some in _portions(group_ids):
-        for group_id, future in cluster.admin.describe_consumer_groups(
-            list(some), request_timeout=REQUEST_S_MAX
-        ).items():
-            try:
-                told = future.result()
-            except KafkaException as error:
-                failed[group_id] = failure(error, what=f"group {group_id}")
-                continue
-            if told.state.name == "DEAD":
-                # What a coordinator says of a group that it does not know.
-                failed[group_id] = CommandFailed(f"group {group_id}: does not exist; see `fleuve group list`")
-                continue
-            found[group_id] = told
+    """Return groups as their coordinators know them, and why there is none, once those are found that move."""
+    found: dict[str, ConsumerGroupDescription] = {}
+    failed: dict[str, CommandFailed] = {}
+    began = time.perf_counter()
+    asked = list(group_ids)
+    while asked:
+        moving = []
+        for some in _portions(asked):
+            futures = cluster.admin.describe_consumer_groups(list(some), request_timeout=REQUEST_S_MAX)
+            for group_id, future in futures.items():
+                try:
+                    told = future.result()
+                except KafkaException as error:
+                    failed[group_id] = _no_description(group_id, error)
+                    if error.args[0].code() in _MOVING:
+                        moving.append(group_id)
+                    continue
+                failed.pop(group_id, None)
+                if told.state.name == "DEAD":
+                    # What a coordinator says of a group that it does not know.
+                    failed[group_id] = _no_such(group_id)
+                else:
+                    found[group_id] = told
+        asked = moving if time.perf_counter() - began < _MOVING_S_MAX else []
+        if asked:
+            threading.Event().wait(_MOVING_PAUSE_S)
     return found, failed
 
 
+def _no_description(group_id: str, error: KafkaException) -> CommandFailed:
+    if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+        return _no_such(group_id)
+    return failure(error, what=f"group {group_id}")
+
+
+def _no_such(group_id: str) -> NoSuchGroup:
+    return NoSuchGroup(f"group {group_id}: does not exist; see `fleuve group list`")
+
+
 def members_of(cluster: Cluster, group_ids: Sequence[str]) -> dict[str, str]:
-    """Return the members of those groups that have any, in words."""
-    descriptions, _ = _descriptions(cluster, group_ids)
+    """Return the members of those groups that have any, in words. Raises CommandFailed if that is not told."""
+    descriptions, failed = _descriptions(cluster, group_ids)
+    for error in failed.values():
+        if not isinstance(error, NoSuchGroup):
+            raise error
     found = {group_id: _members(told) for group_id, told in descriptions.items()}
     return {
         group_id: ", ".join(sorted({f"{member.client_id} at {member.host}" for member in members}))
@@ -179,7 +216,11 @@ def members_of(cluster: Cluster, group_ids: Sequence[str]) -> dict[str, str]:
 def committed_offsets(
     cluster: Cluster, group_ids: Sequence[str]
 ) -> tuple[dict[str, dict[Partition, int]], dict[str, CommandFailed]]:
-    """Return what each group has committed, and why that is not told."""
+    """Return what each group has committed, and why that is not told.
+
+    Only of groups that were described just now, or are not there: librdkafka 2.16 ends the process with a segmentation
+    fault where a broker answers this one request with NOT_COORDINATOR or COORDINATOR_NOT_AVAILABLE.
+    """
     committed: dict[str, dict[Partition, int]] = {}
     failed = {}
     for some in _portions(group_ids):
