@@ -85,6 +85,11 @@ def test_a_partition_that_does_not_answer_leaves_its_numbers_open(fleuve, broker
         assert ["billing", "empty", "classic", "0", "1", "-"] in fleuve.ok("group", "list").rows
 
 
+def test_a_topic_of_which_only_the_name_is_told_has_no_numbers(fleuve, broker):
+    with broker.fail("Metadata", "LEADER_NOT_AVAILABLE", times=None):
+        assert ["orders", "-", "-", "-"] in fleuve.ok("topic", "list").rows
+
+
 def test_a_broker_that_is_gone_is_said(monkeypatch, capfd):
     with testing.broker() as broker:
         line = CommandLine(broker.bootstrap_servers, monkeypatch, capfd)

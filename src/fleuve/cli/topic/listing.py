@@ -54,22 +54,24 @@ def run(parsed: argparse.Namespace) -> int:
         of = ranges(there, partitions_of(topics))
     table = Table(("TOPIC", "PARTITIONS", "REPLICAS", "RECORDS"), right=("PARTITIONS", "REPLICAS", "RECORDS"))
     for topic in topics:
-        replicas = max((len(partition.replicas) for partition in topic.metadata.values()), default=0)
+        # The broker has but a name and an error to tell of a topic that is just being made.
+        partitions = len(topic.partitions) or None
+        replicas = max((len(partition.replicas) for partition in topic.metadata.values()), default=None)
         counts = [of[partition].records for partition in topic.partitions]
         known = [count for count in counts if count is not None]
         # What a partition has whose leader is gone is not known; a sum without it would look like one with it.
-        records = sum(known) if len(known) == len(counts) else None
+        records = sum(known) if counts and len(known) == len(counts) else None
         if parsed.output == "json":
             print_json(
                 {
                     "topic": topic.name,
-                    "partitions": len(topic.partitions),
+                    "partitions": partitions,
                     "replication_factor": replicas,
                     "records": records,
                 }
             )
         else:
-            table.add(topic.name, len(topic.partitions), replicas, records)
+            table.add(topic.name, partitions, replicas, records)
     if parsed.output == "table" and not parsed.names:
         table.print()
     for error in missing:
