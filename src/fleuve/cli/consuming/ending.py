@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from fleuve.cli.client.errors import CommandFailed, failure
 
-_END_S_MAX = 5.0
+_END_S_MAX = 3.0
 
 
 def end(consumer: Consumer, positions: Sequence[TopicPartition], *, group: str | None) -> None:
