@@ -319,8 +319,7 @@ def test_a_request_that_waits_is_served_when_the_delay_is_cleared(broker, client
 
     thread = threading.Thread(target=ask)
     thread.start()
-    while not fault.happened:
-        pass
+    fault.wait()
     assert not answered.is_set()
     fault.clear()
     thread.join()
@@ -335,8 +334,15 @@ def test_a_broker_with_requests_that_wait_stops(api):
         by_codec = {type(request).__module__: request for request in requests_of(topic_id_of(client))}
         fault = broker.delay(api, 3600)
         client.send(client.frame(codec, by_codec[codec.__name__], 9))
-        while not fault.happened:
-            pass
+        fault.wait()
+
+
+def test_waiting_for_a_fault_says_in_the_end_how_often_it_happened(broker, client):
+    fault = broker.fail("Heartbeat", "NOT_COORDINATOR", times=3)
+    heartbeat_code(client)
+    fault.wait()
+    with pytest.raises(TimeoutError, match=r"NOT_COORDINATOR, happened 1 times, 2 more times> after 0\.01 s; 2 times"):
+        fault.wait(times=2, timeout=0.01)
 
 
 def test_an_error_may_be_delayed(broker, client):

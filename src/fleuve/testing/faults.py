@@ -10,6 +10,7 @@ table that the connections use, for as long as there are. All of it is for the b
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -43,10 +44,23 @@ class Fault:
         """How often it has happened."""
         self.cleared = False
         self._on_clear = on_clear
+        self._changed = threading.Condition()
 
     def clear(self) -> None:
         """Let it happen no more. What waits is served."""
         self._on_clear(self)
+
+    def wait(self, times: int = 1, timeout: float = 10.0) -> None:
+        """Return when it has happened that often; raise TimeoutError if it has not in so many seconds."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self.happened >= times, timeout):
+                raise TimeoutError(f"{self!r} after {timeout:g} s; {times} times were waited for")
+
+    def note(self) -> None:
+        """Note that it happened."""
+        with self._changed:
+            self.happened += 1
+            self._changed.notify_all()
 
     def __enter__(self) -> Fault:
         return self
@@ -128,9 +142,10 @@ class Faults:
         for fault in [fault for fault in self._faults if fault.key == key and fault.error is None]:
             if fault not in self._faults:
                 continue  # It happened for the last time, or was cleared, while this request waited for another.
-            self._count(fault)
+            self._use(fault)
             ended = asyncio.Event()
             self._waiting[ended] = fault
+            fault.note()
             try:
                 async with asyncio.timeout(fault.delay_s):
                     await ended.wait()
@@ -140,24 +155,22 @@ class Faults:
                 del self._waiting[ended]
 
     def take_failure(self, key: int) -> Fault | None:
-        """Return what a request of an API is to fail with now; it counts as happened."""
+        """Return what a request of an API is to fail with now. Who lets it fail notes it, or gives it back."""
         for fault in self._faults:
             if fault.key == key and fault.error is not None:
-                self._count(fault)
+                self._use(fault)
                 return fault
         return None
 
     def give_back(self, fault: Fault) -> None:
         """Let a failure that was taken, and could not happen, happen to the next request."""
-        fault.happened -= 1
         if fault.left is not None:
             fault.left += 1
         if fault not in self._faults and not fault.cleared:
             self._faults.insert(0, fault)
             self._renew(fault.key)
 
-    def _count(self, fault: Fault) -> None:
-        fault.happened += 1
+    def _use(self, fault: Fault) -> None:
         if fault.left is not None:
             fault.left -= 1
             if not fault.left:
@@ -185,6 +198,7 @@ class _FaultyRoute(Route):
         if fault is not None and fault.error is not None:
             answer = await refusal(served.api.key, served.handle, request, context, fault.error)
             if answer is not None:
+                fault.note()
                 return answer
             faults.give_back(fault)
         return await served.handle(request, context)
@@ -218,6 +232,7 @@ class _FaultyProduce(produce.Handler):
         fault = faults.take_failure(_PRODUCE) if count else None
         if fault is None or fault.error is None:
             return super().begin(request, context, on_complete, checked)
+        fault.note()
         pending = produce.Pending(count, on_complete, request, context.api_version)
         for topic in request.topic_data:
             for partition in topic.partition_data:
