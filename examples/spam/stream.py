@@ -21,7 +21,14 @@ from examples.shared.world import Pace, last_number, unsent
 from examples.spam import view
 from examples.spam.detector import Detector
 from examples.spam.events import Interaction, day_of_interactions, read
-from kafka.errors import FencedInstanceIdError, KafkaError, KafkaTimeoutError, TopicAlreadyExistsError, for_code
+from kafka.errors import (
+    FencedInstanceIdError,
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 from kafka.structs import OffsetAndMetadata
 
 from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
@@ -44,6 +51,8 @@ def run(options: Options, stop: Stop) -> None:
         _run(options, stop)
     except KafkaTimeoutError as error:
         raise Refused(options.no_broker if "bootstrap" in str(error) else f"Kafka says: {error}") from None
+    except KafkaConnectionError:
+        raise Refused(options.no_broker) from None
     except FencedInstanceIdError:
         raise Refused(options.fenced) from None
     except KafkaError as error:
