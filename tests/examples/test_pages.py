@@ -70,3 +70,11 @@ def test_the_reader_on_the_page_leaves_out_what_the_tests_leave_out():
 def test_every_rule_is_explained():
     spam = page("spam")
     assert [rule for rule in RULES if f"| {rule} |" not in spam] == []
+
+
+def test_examples_use_clients_alone_and_nothing_of_the_broker():
+    sources = {path: path.read_text() for path in (ROOT / "examples").rglob("*.py")}
+    assert len(sources) > 20
+    assert [
+        path.name for path, text in sources.items() if re.search(r"^(from|import) fleuve\b", text, re.MULTILINE)
+    ] == []
