@@ -38,7 +38,6 @@ _DAY_MS = 86_400_000
 _LAST = 5
 _TIMEOUT_S = 5.0
 _POLL_S = 0.1
-_RECORDS_MAX = 500
 # Only the last snapshot counts; those before are deleted now and then.
 _SNAPSHOTS_KEPT = 50
 
@@ -286,7 +285,7 @@ class Processor:
         )
         try:
             while not self._stop.is_set() and not self._work.over:
-                for message in self._consumer.consume(_RECORDS_MAX, timeout=_POLL_S):
+                for message in self._consumer.consume(self._options.batch_max, timeout=_POLL_S):
                     self._take(_checked(message))
                 self._keep(self._work.due())
                 self._screen.refresh()

@@ -58,6 +58,11 @@ class Options:
         return self.command != "generate"
 
     @property
+    def batch_max(self) -> int:
+        """How many records to read at once: not more than there may be between two snapshots."""
+        return min(500, self.snapshot_every)
+
+    @property
     def fenced(self) -> str:
         """What to say when the group has another member of this name."""
         return (
@@ -91,7 +96,7 @@ def parse(name: str, about: str, results: str, arguments: Sequence[str] | None =
     add("--rate", type=float, default=rate, help="events per second; 0: as fast as they come")
     add("--for", dest="seconds", metavar="SECONDS", type=float, help="stop after so many seconds")
     add("--events", metavar="N", type=_positive, help="stop after so many events more")
-    add("--snapshot-every", metavar="N", type=_positive, default=2000, help="events of a partition; each second anyway")
+    add("--snapshot-every", metavar="N", type=_positive, default=2000, help="events of a partition, or each second")
     add("--exit-at-end", action="store_true", help="process: stop after the events that were there at the start")
     add("--plain", action="store_true", help="one line each second, no moving table; so it is without a terminal")
     given = parser.parse_args(arguments)

@@ -38,7 +38,6 @@ _LAST = 5
 _TIMEOUT_MS = 5_000
 _BOOTSTRAP_MS = 3_000
 _POLL_S = 0.1
-_RECORDS_MAX = 500
 # Only the last snapshot counts; those before are deleted now and then.
 _SNAPSHOTS_KEPT = 50
 
@@ -229,7 +228,7 @@ class Processor(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer.partitions_for_topic(self._options.topics.events)
         try:
             while not self._stop.is_set() and not self._work.over:
-                batches = self._consumer.poll(timeout_ms=int(_POLL_S * 1000), max_records=_RECORDS_MAX)
+                batches = self._consumer.poll(timeout_ms=int(_POLL_S * 1000), max_records=self._options.batch_max)
                 if self._assigned is not None:
                     self._begin(self._assigned)
                     continue  # What was fetched is from before the partitions' places were set.

@@ -32,7 +32,6 @@ _LAST = 5
 _PATIENCE_MS = 5_000
 _POLL_MS = 100
 _RETRY_S = 0.5
-_RECORDS_MAX = 500
 # Only the last snapshot counts; those before are deleted now and then.
 _SNAPSHOTS_KEPT = 50
 _COMMITS_REFUSED_MAX = 5
@@ -239,7 +238,7 @@ class Processor(ConsumerRebalanceListener):  # type: ignore[misc]
             self._consumer.subscribe([self._options.topics.events], listener=self)
             while not self._stop.is_set() and not self._work.over:
                 assignment = self._assignments
-                batches = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=_RECORDS_MAX)
+                batches = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=self._options.batch_max)
                 async with self._turn:
                     if self._failure is not None:
                         raise self._failure

@@ -61,7 +61,7 @@ def test_killed_and_started_again_generator_and_processor_come_to_the_results_of
     total = sum(len(results_of(example, values, number)[0]) for number, values in topics.values(events).items())
     kills = sorted(chance.randrange(total // 2) for _ in range(2))
     for kill in kills:
-        program("process", "--snapshot-every", "100").kill_when(
+        program("process", "--snapshot-every", "20").kill_when(
             lambda kill=kill: topics.count(results) > kill and topics.count(state) > 0
         )
 
@@ -71,7 +71,7 @@ def test_killed_and_started_again_generator_and_processor_come_to_the_results_of
     assert made == world_of(example, {number: len(values) for number, values in made.items()})
     expected = {number: results_of(example, values, number) for number, values in made.items()}
 
-    code, said = program("process", "--exit-at-end").end()
+    code, said = program("process", "--exit-at-end", "--snapshot-every", "20").end()
     assert code == 0, said
     assert said.startswith(f"partitions 0–{PARTITIONS - 1}: going on at offsets "), said
     assert re.search(r"^caught up [\d,]+ events in \d+\.\d s, from offsets [\d, ]+$", said, re.MULTILINE)
@@ -83,6 +83,7 @@ def test_killed_and_started_again_generator_and_processor_come_to_the_results_of
     written = topics.values(results)
     once = {number: [each for each in values if repeats.is_new(json.loads(each))] for number, values in written.items()}
     assert once == {number: wanted for number, (wanted, _) in expected.items()}
+    assert topics.count(state) > sum(map(len, topics.values(state).values()))  # Those that were replaced are deleted.
     kept = {number: newest(values, example.model.__name__) for number, values in topics.values(state).items()}
     assert {number: json.dumps(each.state) for number, each in kept.items()} == {
         number: json.dumps(wanted) for number, (_, wanted) in expected.items()
