@@ -29,7 +29,7 @@ from examples.shared.partition import Partition
 from examples.shared.progress import Status
 from examples.shared.screen import Screen
 from examples.shared.work import Work
-from examples.shared.world import Pace, last_number, unsent
+from examples.shared.world import Pace, last_number, told, unsent
 
 _UNREACHABLE = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._TIMED_OUT}
 _LEADERLESS = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}
@@ -238,6 +238,7 @@ def generate(options: Options, stop: Stop, status: Status, work: Work[Click]) ->
     try:
         values = last_values(reader, topic, range(status.partitions))
         last_numbers = [last_number(values[each], read, options.topics.events) for each in sorted(values)]
+        work.say(told(last_numbers))
         pace = Pace(options.rate)
         for partition, event in unsent(partial(day_of_clicks, options.seed), last_numbers):
             pace.take()

@@ -76,6 +76,15 @@ def last_number(values: Sequence[bytes], read: Callable[[bytes], E], topic: str)
     return None
 
 
+def told(last_numbers: Sequence[int | None]) -> str:
+    """Return what a generator says before it begins."""
+    known = [number for number in last_numbers if number is not None]
+    if not known:
+        return "making events from the beginning of the world"
+    day, number = divmod(max(known), NUMBERS_PER_DAY)
+    return f"making events: going on after number {number:,} of day {day + 1}"
+
+
 def unsent(days: Callable[[int], Iterator[E]], last_numbers: Sequence[int | None]) -> Iterator[tuple[int, E]]:
     """Return the world's events that are in no partition yet, each with its partition.
 

@@ -17,7 +17,7 @@ from examples.shared.partition import Partition
 from examples.shared.progress import Status
 from examples.shared.screen import Screen
 from examples.shared.work import Work
-from examples.shared.world import Pace, last_number, unsent
+from examples.shared.world import Pace, last_number, told, unsent
 from examples.spam import view
 from examples.spam.detector import Detector
 from examples.spam.events import Interaction, day_of_interactions, read
@@ -183,6 +183,7 @@ def generate(options: Options, stop: Stop, status: Status, work: Work[Interactio
     try:
         values = last_values(reader, topic, range(status.partitions))
         last_numbers = [last_number(values[each], read, options.topics.events) for each in sorted(values)]
+        work.say(told(last_numbers))
         pace = Pace(options.rate)
         for partition, event in unsent(partial(day_of_interactions, options.seed), last_numbers):
             pace.take()

@@ -21,7 +21,7 @@ from examples.shared.partition import Partition
 from examples.shared.progress import Status
 from examples.shared.screen import Screen
 from examples.shared.work import Work
-from examples.shared.world import Pace, last_number, unsent
+from examples.shared.world import Pace, last_number, told, unsent
 from examples.taxis import view
 from examples.taxis.demand import Demand
 from examples.taxis.events import TaxiEvent, day_of_taxis, read
@@ -188,6 +188,7 @@ async def generate(
     async with _reader(options) as reader:
         values = await last_values(reader, options.topics.events, range(status.partitions))
     last_numbers = [last_number(values[each], read, options.topics.events) for each in sorted(values)]
+    work.say(told(last_numbers))
     pace = Pace(options.rate)
     for partition, event in unsent(partial(day_of_taxis, options.seed), last_numbers):
         pace.take()

@@ -67,6 +67,7 @@ def test_killed_and_started_again_generator_and_processor_come_to_the_results_of
 
     code, said = program("generate", "--rate", "0", "--events", "500").end()
     assert (code, said.splitlines()[-1]) == (0, "made 500 events")
+    assert re.match(r"making events: going on after number [\d,]+ of day 1\n", said)
     made = topics.values(events)
     assert made == world_of(example, {number: len(values) for number, values in made.items()})
     expected = {number: results_of(example, values, number) for number, values in made.items()}

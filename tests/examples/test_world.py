@@ -4,7 +4,7 @@ from itertools import islice
 
 import pytest
 from examples.shared.options import Refused
-from examples.shared.world import NUMBERS_PER_DAY, Pace, clock, last_number, partition_of, start_of, unsent
+from examples.shared.world import NUMBERS_PER_DAY, Pace, clock, last_number, partition_of, start_of, told, unsent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -64,6 +64,11 @@ def test_the_last_event_counts_even_behind_a_foreign_record():
     values = [*first_events(example)[:3], b"foreign"]
     assert last_number(values, example.read, "events") == 2
     assert last_number([], example.read, "events") is None
+
+
+def test_a_generator_says_where_it_begins():
+    assert told([None, None]) == "making events from the beginning of the world"
+    assert told([12, None, 2 * NUMBERS_PER_DAY + 1234]) == "making events: going on after number 1,234 of day 3"
 
 
 def test_a_topic_of_somebody_else_is_not_written_to():
