@@ -32,7 +32,9 @@ class Terminal:
 
     def __init__(self, *words: object, environment: Mapping[str, str], columns: int = 80, rows: int = 24) -> None:
         self._words = [str(word) for word in words]
-        self._environment = {**os.environ, "TERM": "xterm-256color", **environment}
+        # Who runs tests in parallel gives them a size by these names, which would hold whatever the window's is.
+        inherited = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
+        self._environment = {**inherited, "TERM": "xterm-256color", **environment}
         self._size = (rows, columns)
         self._printed = bytearray()
 
