@@ -127,10 +127,10 @@ def kill_again_and_again(
         command=launch.command("power-cut" if power else None, sabotage=sabotage),
         environment=launch.environment(),
     )
-    broker.start()
     workers: list[Worker] = []
     killed = 0
     try:
+        broker.start()
         with Client(address_of(broker)) as client:
             client.create_topics(TOPICS)
         workers = _workers(ledger, address_of(broker), seed, real_clients=real_clients)

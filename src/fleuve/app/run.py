@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -159,18 +160,18 @@ _OF_TERMINALS = [getattr(signal, name) for name in ("SIGINT", "SIGQUIT") if hasa
 
 def _terminal_tells_the_command() -> bool:
     """Return whether the command is told by the terminal itself: then it must not hear of it twice."""
-    if not hasattr(os, "tcgetpgrp"):
-        return True  # Windows: Ctrl-C goes to every process of the console.
-    try:
-        terminal = os.open(os.ctermid(), os.O_RDONLY | os.O_NOCTTY)
-    except OSError:
-        return False
-    try:
-        return os.tcgetpgrp(terminal) == os.getpgrp()
-    except OSError:
-        return False
-    finally:
-        os.close(terminal)
+    if sys.platform != "win32":
+        try:
+            terminal = os.open(os.ctermid(), os.O_RDONLY | os.O_NOCTTY)
+        except OSError:
+            return False
+        try:
+            return os.tcgetpgrp(terminal) == os.getpgrp()
+        except OSError:
+            return False
+        finally:
+            os.close(terminal)
+    return True  # Windows: Ctrl-C goes to every process of the console.
 
 
 @contextlib.contextmanager

@@ -107,15 +107,15 @@ def _connections_max(*, may_raise: bool) -> int:
 
     Without a bound of their own they would take the last one, and the next file of the journal could not be opened.
     """
-    if sys.platform == "win32":  # It has no such bound.
-        return CONNECTIONS_MAX
-    allowed, possible = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # Some systems say that there is no bound, and then take no such number.
-    for wanted in (possible, _DESCRIPTORS_USUAL_MAX):
-        if may_raise and allowed != resource.RLIM_INFINITY and (wanted == resource.RLIM_INFINITY or wanted > allowed):
-            with contextlib.suppress(OSError, ValueError):
-                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, possible))
-                allowed = wanted
-    if allowed == resource.RLIM_INFINITY:
-        return CONNECTIONS_MAX
-    return allowed - min(OWN_DESCRIPTORS, allowed // 2)
+    if sys.platform != "win32":
+        allowed, possible = resource.getrlimit(resource.RLIMIT_NOFILE)
+        # Some systems say that there is no bound, and then take no such number.
+        for wanted in (possible, _DESCRIPTORS_USUAL_MAX):
+            higher = allowed != resource.RLIM_INFINITY and (wanted == resource.RLIM_INFINITY or wanted > allowed)
+            if may_raise and higher:
+                with contextlib.suppress(OSError, ValueError):
+                    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, possible))
+                    allowed = wanted
+        if allowed != resource.RLIM_INFINITY:
+            return allowed - min(OWN_DESCRIPTORS, allowed // 2)
+    return CONNECTIONS_MAX

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import sys
+from collections.abc import Callable
 
 from fleuve.cli.client.errors import CommandFailed
 
@@ -13,7 +15,7 @@ class Printed:
     """Writes to standard output, and flushes each time."""
 
     def __init__(self) -> None:
-        self._gone = _gone_poll()
+        self._poll_gone = _gone_poll()
 
     def write(self, data: bytes) -> None:
         """Write all of it. Raises BrokenPipeError if nobody reads any more, CommandFailed if it cannot be written."""
@@ -27,19 +29,17 @@ class Printed:
 
     def check(self) -> None:
         """Raise BrokenPipeError if nobody reads any more, though nothing is there to be written."""
-        if self._gone is not None and any(event & select.POLLERR for _, event in self._gone.poll(0)):
+        if self._poll_gone():
             raise BrokenPipeError
 
 
-def _gone_poll() -> select.poll | None:
-    """Return a poll that tells of a pipe's reader that has gone; None where the system has none."""
-    if not hasattr(select, "poll"):
-        return None
-    try:
-        number = sys.stdout.fileno()
-        os.fstat(number)
-    except (OSError, ValueError):
-        return None
-    gone = select.poll()
-    gone.register(number, 0)
-    return gone
+def _gone_poll() -> Callable[[], bool]:
+    """Return what tells whether a pipe's reader has gone; where the system cannot tell, it never has."""
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError, ValueError):
+            number = sys.stdout.fileno()
+            os.fstat(number)
+            poll = select.poll()
+            poll.register(number, 0)
+            return lambda: any(event & select.POLLERR for _, event in poll.poll(0))
+    return lambda: False

@@ -9,14 +9,9 @@ import sys
 import threading
 from collections.abc import Iterator
 
-try:
+if sys.platform != "win32":
     import termios
     import tty
-except ImportError:  # pragma: no cover
-    # Windows: there are no keys then, and Ctrl-C ends.
-    HAS_KEYS = False
-else:
-    HAS_KEYS = True
 
 
 class Keys:
@@ -44,14 +39,15 @@ class Keys:
 @contextlib.contextmanager
 def keys() -> Iterator[Keys]:
     """Give a block the keys, one by one and without an echo; afterwards the terminal is as it was."""
-    if not (HAS_KEYS and sys.stdin.isatty()):
+    if sys.platform != "win32" and sys.stdin.isatty():
+        descriptor = sys.stdin.fileno()
+        before = termios.tcgetattr(descriptor)
+        try:
+            # Not raw: Ctrl-C still interrupts.
+            tty.setcbreak(descriptor)
+            yield Keys(descriptor)
+        finally:
+            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+    else:
+        # On Windows there are no keys, and Ctrl-C ends.
         yield Keys(None)
-        return
-    descriptor = sys.stdin.fileno()
-    before = termios.tcgetattr(descriptor)
-    try:
-        # Not raw: Ctrl-C still interrupts.
-        tty.setcbreak(descriptor)
-        yield Keys(descriptor)
-    finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
