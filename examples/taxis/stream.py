@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from math import inf
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
-from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, UnknownMemberIdError, for_code
 from examples.shared.options import Options, Refused, Stop
 from examples.shared.partition import Partition
 from examples.shared.progress import Status
@@ -31,10 +33,10 @@ _ALREADY_EXISTS = 36
 _LAST = 5
 _PATIENCE_MS = 5_000
 _POLL_MS = 100
+_SESSION_MS = 30_000
 _RETRY_S = 0.5
 # Only the last snapshot counts; those before are deleted now and then.
 _SNAPSHOTS_KEPT = 50
-_COMMITS_REFUSED_MAX = 5
 
 
 def run(options: Options, stop: Stop) -> None:
@@ -222,7 +224,7 @@ class Processor(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer: AIOKafkaConsumer
         self._unacknowledged: list[asyncio.Future[Any]] = []
         self._failure: Exception | None = None
-        self._commits_refused = 0
+        self._committed_at = -inf
         # The library calls the two methods at the end in a task of its own; one is at work at a time.
         self._turn = asyncio.Lock()
         self._assignments = 0
@@ -234,7 +236,7 @@ class Processor(ConsumerRebalanceListener):  # type: ignore[misc]
             group_id=self._options.group,
             # A static member: started again after a crash, it has its partitions back at once.
             group_instance_id=self._options.instance,
-            session_timeout_ms=30_000,
+            session_timeout_ms=_SESSION_MS,
         ) as self._consumer:
             self._consumer.subscribe([self._options.topics.events], listener=self)
             while not self._stop.is_set() and not self._work.over:
@@ -279,13 +281,13 @@ class Processor(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._consumer.commit(
                 {TopicPartition(events, number): each.next_offset for number, each in snapshots.items()}
             )
-            self._commits_refused = 0
-        except KafkaError:
-            # The partitions moved on; where they go on, the snapshots say. If that does not end, somebody else has our
-            # name: the library does not know the broker's word for it.
-            self._commits_refused += 1
-            if self._commits_refused >= _COMMITS_REFUSED_MAX:
+            self._committed_at = time.monotonic()
+        except KafkaError as error:
+            # A member that is forgotten though it was heard of within the session: another one has its name.
+            recent = time.monotonic() - self._committed_at < _SESSION_MS / 1000
+            if isinstance(error.__cause__, UnknownMemberIdError) and recent:
                 raise Refused(self._options.fenced) from None
+            # Else the partitions moved on; where they go on, the snapshots say.
         old = {TopicPartition(each.topic, each.partition): each.offset for each in written if each.offset}
         if any(offset % _SNAPSHOTS_KEPT == 0 for offset in old.values()):
             await self._delete(old)
