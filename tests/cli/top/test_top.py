@@ -29,7 +29,7 @@ def broker(http, tmp_path_factory):
 @pytest.fixture
 def fleuve(broker, monkeypatch, capfd):
     line = CommandLine(broker.bootstrap, monkeypatch, capfd)
-    line.ok("topic", "create", "orders", "-p", 3, "--if-not-exists")
+    line.ok("topic", "create", "orders", "payments", "-p", 3, "--if-not-exists")
     for group in ("billing", "shipping"):
         line.ok("group", "reset", group, "--topic", "orders", "--to", "earliest")
     return line
