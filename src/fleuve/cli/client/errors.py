@@ -10,8 +10,8 @@ from confluent_kafka import KafkaError, KafkaException
 
 from fleuve.base.errors import FleuveError, Verdict
 
-# Which request it was, and whether the broker or the library says so.
-_PREFIX = re.compile(r"^.*\b(?:Broker|Local): ")
+# Which request it was, and whether the broker or the library says so; what names a partition or a reason stays.
+_PREFIX = re.compile(r"^[^([]*\b(?:Broker|Local): ")
 _ADVICE = {
     KafkaError.UNKNOWN_TOPIC_OR_PART: "see `fleuve topic list`",
     KafkaError.TOPIC_ALREADY_EXISTS: "choose another name, or use `fleuve topic alter`",
