@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import threading
+import time
 
 from fleuve.cli.client.options import add_client_options, client_options
 from fleuve.cli.output.options import add_output_option, name_and_value, positive
 from fleuve.cli.parsers import Commands, add_command
 
+_SEEN_S_MAX, _SEEN_PAUSE_S = 3.0, 0.1
 BROKERS_DEFAULT = -1
 """A number of partitions or replicas that the broker's settings decide."""
 
@@ -83,6 +86,11 @@ def run(parsed: argparse.Namespace) -> int:
                     failures.add(failure(error, what=f"topic {name}"))
         # What the broker's settings made of it; a dry run leaves nothing to look at.
         topics = there.metadata().topics if done else {}
+        began = time.perf_counter()
+        # Whoever types the next command wants to find the topic; brokers hear of it from their controller.
+        while not parsed.dry_run and not done.keys() <= topics.keys() and time.perf_counter() - began < _SEEN_S_MAX:
+            threading.Event().wait(_SEEN_PAUSE_S)
+            topics = there.metadata().topics
     for name, is_new in done.items():
         partitions = len(topics[name].partitions) if name in topics else parsed.partitions
         if parsed.output == "json":
