@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -10,6 +12,10 @@ pytest_plugins = ["clients.results"]
 # No timing asserted: a busy machine is not a failure, and neither is data that takes long to draw.
 settings.register_profile("fleuve", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("fleuve")
+
+# What a shell starts in the background ignores interrupts, and so do its children; many tests send them some.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -99,3 +99,12 @@ def test_asking_for_help_imports_nothing_that_a_broker_needs():
     code += "print([name for name in heavy if name in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.splitlines()[-1] == "[]"
+
+
+def test_what_cannot_be_printed_is_a_failure_of_one_line():
+    with open("/dev/full", "w") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "fleuve", "completion", "bash"], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    said = b"fleuve: standard output: cannot be written (No space left on device)\n"
+    assert (ran.returncode, ran.stderr) == (1, said)

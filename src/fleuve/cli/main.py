@@ -16,12 +16,16 @@ from collections.abc import Sequence
 
 from fleuve import __version__
 from fleuve.app.options import UsageError
-from fleuve.base.errors import FleuveError
+from fleuve.base.errors import FleuveError, Verdict
 from fleuve.cli.output.messages import complain
 from fleuve.cli.parsers import EXIT_USAGE, Parser
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
+
+
+class CannotPrint(FleuveError, verdict=Verdict.REJECT):
+    """Standard output takes no more."""
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -55,9 +59,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    prints_data = True
     try:
         parsed = make_parser().parse_args(arguments)
+        prints_data = parsed.prints_data
         code: int = parsed.run(parsed)
+        if prints_data:
+            # What is still in the buffer may be what does not fit on the disk.
+            sys.stdout.flush()
     except UsageError as error:
         return _fail(error, EXIT_USAGE)
     except FleuveError as error:
@@ -67,6 +76,10 @@ def _run(arguments: Sequence[str] | None) -> int:
     except BrokenPipeError:
         # Whoever read our output has seen enough: `fleuve consume … | head`.
         return 0
+    except OSError as error:
+        if error.filename is not None or not prints_data:
+            raise
+        return _fail(CannotPrint(f"standard output: cannot be written ({error.strerror})"), EXIT_FAILED)
     return code
 
 

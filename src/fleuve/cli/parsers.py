@@ -71,11 +71,13 @@ def add_command(
     description: str,
     examples: Sequence[str],
     run: Callable[[argparse.Namespace], int],
+    prints_data: bool = True,
 ) -> argparse.ArgumentParser:
     """Add a command and return its parser.
 
     `summary` is its line in the list of commands. `examples` are command lines for a shell, each of which works
-    when it is typed behind the ones above it, at a broker with nothing in it; `--help` shows them.
+    when it is typed behind the ones above it, at a broker with nothing in it; `--help` shows them. A command that
+    prints data has failed where it cannot be written.
     """
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
@@ -84,7 +86,7 @@ def add_command(
         epilog="examples:\n" + "\n".join(f"  $ {example}" for example in examples),
         formatter_class=_Formatter,
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, prints_data=prints_data)
     return parser
 
 

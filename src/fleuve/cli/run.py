@@ -29,6 +29,7 @@ def add_to(commands: Commands) -> None:
             "fleuve run --env SPRING_KAFKA_BOOTSTRAP_SERVERS -- sh -c 'echo $SPRING_KAFKA_BOOTSTRAP_SERVERS'",
         ),
         run=run,
+        prints_data=False,
     )
     # Made by argparse, it would end in dots alone.
     parser.usage = (

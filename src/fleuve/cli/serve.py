@@ -40,6 +40,7 @@ def add_to(commands: Commands) -> None:
             "fleuve serve --data-dir ./data --listen localhost:19092 --http off --set num.partitions=3",
         ),
         run=run,
+        prints_data=False,
     )
     add = parser.add_argument
     add(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 from fleuve.base.errors import FleuveError
@@ -16,7 +17,9 @@ def tell(text: str) -> None:
 
 def complain(error: FleuveError) -> None:
     """Say on one line of standard error what failed."""
-    sys.stdout.flush()
+    # It may have failed because standard output takes no more.
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
     print("fleuve:", harmless_text(" ".join(str(error).split())), file=sys.stderr)
 
 
