@@ -17,7 +17,8 @@ CLIENTS_RESULTS := $(if $(CI),--clients-results=check)
 DATA_DIR ?= $(ROOT)/fleuve-data
 SERVE ?=
 PYTEST ?=
-WORKERS := -n auto --dist loadfile
+# In the order of their names: files with few tests are not the short ones, and none of the long ones comes last.
+WORKERS := -n auto --dist loadfile --no-loadscope-reorder
 # Other languages' clients spend their time waiting: for a fetch that ends, for a group's members.
 WAITERS := -n 4 --dist loadfile
 # How much `make soak` does. The tests themselves have the short forms, which `make test` runs.
