@@ -65,3 +65,8 @@ def test_programs_run_one_after_the_other(broker, page):
     assert programs
     for program in programs:
         run([sys.executable, "-c", program.replace("localhost:9092", broker.bootstrap)])
+
+
+def test_the_readme_says_what_its_program_prints(broker):
+    program = blocks("README.md", "python")[0].replace("localhost:9092", broker.bootstrap)
+    assert f"`{run([sys.executable, '-c', program]).strip()}`" in (ROOT / "README.md").read_text()
