@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
+import re
 import signal
 import sys
 import threading
@@ -11,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from typing import NoReturn
 
 _PATIENCE_S = 8.0
 NO_BROKER = "no Kafka broker answers at {}: start one (fleuve serve), or name another with --bootstrap-server"
@@ -77,23 +80,27 @@ class Options:
 
 def parse(name: str, about: str, results: str, arguments: Sequence[str] | None = None, *, rate: float) -> Options:
     """Read the command line of example `name`, whose results go to the topic PREFIX.`results`."""
-    parser = argparse.ArgumentParser(
-        prog=f"python -m examples.{name}", description=about, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    parser = _Parser(
+        prog=f"python -m examples.{name}",
+        description=about,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
     )
     add = parser.add_argument
     add("command", nargs="?", choices=("both", "generate", "process"), default="both", help="make events, work on them")
     add(
         "-b",
         "--bootstrap-server",
+        type=_servers,
         metavar="HOST:PORT",
         default=os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or "localhost:9092",
         help="a broker; KAFKA_BOOTSTRAP_SERVERS says the same",
     )
-    add("--prefix", default=name, help="what the names of the topics and of the group begin with")
+    add("--prefix", type=_name, default=name, help="what the names of the topics and of the group begin with")
     add("--instance", default="1", help="this processor's name; of two that share the partitions, each has its own")
     add("--partitions", type=_positive, default=4, help="of the topics, if they are not there yet")
     add("--seed", type=int, default=1, help="another seed is another world")
-    add("--rate", type=float, default=rate, help="events per second; 0: as fast as they come")
+    add("--rate", type=_rate, default=rate, help="events per second; 0: as fast as they come")
     add("--for", dest="seconds", metavar="SECONDS", type=float, help="stop after so many seconds")
     add("--events", metavar="N", type=_positive, help="stop after so many events more")
     add("--snapshot-every", metavar="N", type=_positive, default=2000, help="events of a partition, or each second")
@@ -119,11 +126,38 @@ def parse(name: str, about: str, results: str, arguments: Sequence[str] | None =
     )
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        # One line, as whatever else goes wrong is said.
+        self.exit(2, f"{self.prog}: {message} (see --help)\n")
+
+
+def _servers(text: str) -> str:
+    for server in text.split(","):
+        host, colon, port = server.strip().rpartition(":")
+        if not (host and colon and port.isdecimal() and int(port) < 2**16) or "/" in server:
+            raise argparse.ArgumentTypeError(f"want HOST:PORT, as in localhost:9092, not {server.strip()!r}")
+    return text
+
+
+def _name(text: str) -> str:
+    # What Kafka allows, with room for what is put behind it.
+    if not re.fullmatch(r"[a-zA-Z0-9._-]{1,200}", text):
+        raise argparse.ArgumentTypeError(f"want letters, digits, '.', '_' and '-', not {text!r}")
+    return text
+
+
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"want 1 or more, not {text}")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"want a whole number from 1, not {text!r}")
+    return int(text)
+
+
+def _rate(text: str) -> float:
+    rate = float(text)
+    if not 0 <= rate < math.inf:
+        raise argparse.ArgumentTypeError(f"want events per second, or 0, not {text!r}")
+    return rate
 
 
 class Stop:
