@@ -317,7 +317,8 @@ def test_a_closed_pipe_ends_it_quietly_though_nothing_more_comes(cluster, ten, c
 def test_a_full_disk_is_one_line(cluster, ten):
     ran = bash("fleuve consume ten --exit-at-end > /dev/full", cluster)
     assert ran.returncode == 1
-    assert ran.stderr == b"fleuve: standard output: cannot be written (No space left on device)\n"
+    assert ran.stderr.startswith(b"fleuve: standard output: cannot be written (No space left on device); ")
+    assert ran.stderr.count(b"\n") == 1
 
 
 def test_a_broker_that_goes_and_comes_back_is_said_once_and_reading_goes_on(tmp_path):

@@ -1,5 +1,6 @@
 """The command line: flags become options, and every failure is one line and an exit code."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -101,10 +102,48 @@ def test_asking_for_help_imports_nothing_that_a_broker_needs():
     assert ran.stdout.splitlines()[-1] == "[]"
 
 
-def test_what_cannot_be_printed_is_a_failure_of_one_line():
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "fleuve: name a command: serve, run, topic, "),
+        (["topic"], "fleuve topic: name a command: create, list, "),
+        (["prodce"], "fleuve: there is no command 'prodce'; did you mean produce?"),
+        (["topic", "lst"], "fleuve topic: there is no command 'lst'; did you mean list?"),
+        (["nothing"], "fleuve: there is no command 'nothing'; there are serve, run, topic, "),
+        (
+            ["produce", "t", "--partitoin", "3"],
+            "fleuve produce: unrecognized arguments: --partitoin 3; did you mean --",
+        ),
+        (["produce", "t", "--acks=2"], "fleuve produce: argument --acks: want another value than '2'; there are "),
+        (["produce"], "fleuve produce: the following arguments are required: TOPIC (see"),
+        (["topic", "list", "-b", "http://localhost:9092"], "fleuve: -b: 'http://localhost:9092' is not the address"),
+    ],
+)
+def test_who_mistypes_is_told_what_there_is(arguments, said):
+    ran = subprocess.run([sys.executable, "-m", "fleuve", *arguments], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith(said)
+    assert ran.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [[], ["topic"], ["topic", "create"]])
+def test_help_is_a_command_too(words, capsys):
+    said = []
+    for arguments in (["help", *words], [*words, "--help"]):
+        with pytest.raises(SystemExit) as exit_:
+            main(arguments)
+        assert exit_.value.code == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["serve", "-h"], ["completion", "bash"]])
+def test_a_full_disk_is_one_line(arguments, unbuffered):
     with open("/dev/full", "w") as full:
-        ran = subprocess.run(
-            [sys.executable, "-m", "fleuve", "completion", "bash"], stdout=full, stderr=subprocess.PIPE, check=False
-        )
-    said = b"fleuve: standard output: cannot be written (No space left on device)\n"
-    assert (ran.returncode, ran.stderr) == (1, said)
+        command = [sys.executable, "-m", "fleuve", *arguments]
+        environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=environment)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("fleuve: standard output: cannot be written (No space left on device); ")
+    assert ran.stderr.count("\n") == 1

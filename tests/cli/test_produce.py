@@ -350,3 +350,32 @@ def test_ctrl_c_twice_gives_up_what_cannot_be_written(tmp_path):
         assert producing.ended() == 130
         assert "interrupted: 1 record written, 1 given up" in producing.printed
         broker.signal(signal.SIGCONT)
+
+
+def test_the_name_of_a_header_that_is_no_text_is_refused(fleuve):
+    ran = fleuve("produce", "named", "-H", "\udcff=1", stdin="a\n")
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert "the name of a header is UTF-8" in ran.err
+    line = '{"value": "a", "headers": [{"name": "\\ud800", "value": null}]}\n'
+    ran = fleuve("produce", "named", "--input", "json", "-q", stdin=line)
+    assert ran.code == 1
+    assert "line 1: headers: a name has half of a character" in ran.err
+
+
+def test_a_topic_that_cannot_be_called_so_is_told_how_it_can(fleuve):
+    ran = fleuve("produce", "no topic!", stdin="a\n")
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert "want at most 249 letters, digits, '.', '_' and '-'" in ran.err
+
+
+def test_a_topic_that_is_no_text_is_refused(fleuve):
+    ran = fleuve("produce", "\udcff", stdin="a\n")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.count("\n") == 1
+    assert "is not UTF-8" in ran.err
+
+
+def test_closed_standard_input_has_no_records(cluster):
+    ran = bash("fleuve produce closed <&-", cluster)
+    assert ran.returncode == 0
+    assert b"0 records to closed" in ran.stderr

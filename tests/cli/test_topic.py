@@ -2,6 +2,7 @@
 
 import pytest
 
+from support.shell import bash
 from support.terminal import Terminal
 
 
@@ -251,3 +252,18 @@ def test_at_a_terminal_yes_is_not_asked_again_and_control_c_deletes_nothing(fleu
         terminal.type("\x03")
         assert terminal.ended() == 130
     assert {"sure", "unsure"} & set(fleuve.ok("topic", "list", "--names").out.split()) == {"unsure"}
+
+
+@pytest.mark.parametrize("config", ["retention.mss=1", "retention.ms=long"])
+def test_a_config_that_cannot_be_is_told_where_all_are_shown(fleuve, config):
+    ran = fleuve("topic", "create", "configured", "--config", config)
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert "`fleuve topic describe TOPIC --all-configs` shows names and values" in ran.err
+
+
+@pytest.mark.parametrize("command", ["topic list", "topic list --output json", "info", "group list", "top --once"])
+def test_what_a_full_disk_does_not_take_is_one_line(cluster, command):
+    ran = bash(f"fleuve {command} > /dev/full", cluster)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith(b"fleuve: standard output: cannot be written (No space left on device); ")
+    assert ran.stderr.count(b"\n") == 1

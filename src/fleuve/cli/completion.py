@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 
+from fleuve.cli.output.standard_output import write
 from fleuve.cli.parsers import Commands, add_command
 
 SHELLS = ("bash", "zsh", "fish", "tcsh", "powershell")
@@ -39,7 +39,7 @@ def add_to(commands: Commands) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Print the completions."""
-    sys.stdout.write(completions(parsed.parser, parsed.shell))
+    write(completions(parsed.parser, parsed.shell))
     return 0
 
 

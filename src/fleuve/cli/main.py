@@ -16,16 +16,13 @@ from collections.abc import Sequence
 
 from fleuve import __version__
 from fleuve.app.options import UsageError
-from fleuve.base.errors import FleuveError, Verdict
+from fleuve.base.errors import FleuveError
 from fleuve.cli.output.messages import complain
+from fleuve.cli.output.standard_output import flush
 from fleuve.cli.parsers import EXIT_USAGE, Parser
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
-
-
-class CannotPrint(FleuveError, verdict=Verdict.REJECT):
-    """Standard output takes no more."""
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -59,28 +56,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    prints_data = True
     try:
-        parsed = make_parser().parse_args(arguments)
-        prints_data = parsed.prints_data
+        parsed = make_parser().parse_args(_asked(arguments))
         code: int = parsed.run(parsed)
-        if prints_data:
+        if parsed.prints_data:
             # What is still in the buffer may be what does not fit on the disk.
-            sys.stdout.flush()
+            flush()
     except UsageError as error:
         return _fail(error, EXIT_USAGE)
     except FleuveError as error:
         return _fail(error, EXIT_FAILED)
+    except UnicodeEncodeError as error:
+        # Names go to brokers as UTF-8; bytes of arguments that are none stand there as halves of characters.
+        return _fail(UsageError(f"{error.object!r} is not UTF-8, as what is sent to a broker has to be"), EXIT_USAGE)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has seen enough: `fleuve consume … | head`.
         return 0
-    except OSError as error:
-        if error.filename is not None or not prints_data:
-            raise
-        return _fail(CannotPrint(f"standard output: cannot be written ({error.strerror})"), EXIT_FAILED)
     return code
+
+
+def _asked(arguments: Sequence[str] | None) -> list[str]:
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    # `fleuve help produce` is what many type first.
+    return [*words[1:], "--help"] if words[:1] == ["help"] else words
 
 
 def _open_standard_streams() -> None:
@@ -94,7 +94,9 @@ def _open_standard_streams() -> None:
         except OSError:
             # The lowest number that is free is taken, and that is this one.
             os.open(os.devnull, os.O_RDWR)
-    # What was closed when Python began has no object. These two live as long as the process.
+    # What was closed when Python began has no object. These live as long as the process.
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull)  # noqa: SIM115, PTH123
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
     if sys.stderr is None:

@@ -1,13 +1,16 @@
 """What the parsers of all commands have in common: errors of one line, and examples under each help.
 
-Only argparse is loaded here; a command imports what it needs when it runs.
+Little more than argparse is loaded here; a command imports what it needs when it runs.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
+
+from fleuve.cli.output.standard_output import flush, write
 
 EXIT_USAGE = 2
 
@@ -42,12 +45,39 @@ class Parser(argparse.ArgumentParser):
         finally:
             self._between = False
         if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+            flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{_meant(unknown[0].partition('=')[0], flags)}")
         return parsed, unknown
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        choices = [str(choice) for choice in action.choices or ()]
+        if choices and value not in choices:
+            there = _meant(str(value), choices) or f"; there are {', '.join(choices)}"
+            if action.nargs == argparse.PARSER:
+                raise argparse.ArgumentError(None, f"there is no command {value!r}{there}")
+            raise argparse.ArgumentError(action, f"want another value than {value!r}{there}")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if file is not None and file is sys.stdout:
+            write(message)
+            flush()
+        else:
+            super()._print_message(message, file)
 
     def error(self, message: str) -> NoReturn:
         """Say in one line what is wrong, and exit with 2."""
+        for action in self._actions:
+            if action.nargs == argparse.PARSER and message.endswith("required: COMMAND"):
+                message = f"name a command: {', '.join(action.choices or ())}"
         self.exit(EXIT_USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def _meant(typed: str, known: Sequence[str]) -> str:
+    """Return a question after what was meant, or nothing if nothing known is like what was typed."""
+    import difflib
+
+    near = difflib.get_close_matches(typed, known, n=1, cutoff=0.7)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 class _Formatter(argparse.HelpFormatter):

@@ -36,7 +36,7 @@ def add_to(commands: Commands) -> None:
     )
     add = parser.add_argument
     add("topic", metavar="TOPIC", help="the topic; brokers that create topics on demand create it")
-    add("files", nargs="*", metavar="FILE", help="read these instead of standard input, which is -")
+    add("files", nargs="*", default=[], metavar="FILE", help="read these instead of standard input, which is -")
 
     reading = parser.add_argument_group("how the input is read")
     add = reading.add_argument
@@ -91,6 +91,10 @@ def _header(text: str) -> tuple[str, bytes]:
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise UsageError(f"-H: {text!r}: want NAME=VALUE")
+    from fleuve.cli.producing.records import is_sendable_name
+
+    if not is_sendable_name(name):
+        raise UsageError(f"-H: {name!r}: the name of a header is UTF-8; only its value may be other bytes")
     return name, value.encode("utf-8", "surrogateescape")
 
 

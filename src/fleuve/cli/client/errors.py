@@ -14,6 +14,8 @@ from fleuve.base.errors import FleuveError, Verdict
 _PREFIX = re.compile(r"^[^([]*\b(?:Broker|Local): ")
 _ADVICE = {
     KafkaError.UNKNOWN_TOPIC_OR_PART: "see `fleuve topic list`",
+    KafkaError.TOPIC_EXCEPTION: "want at most 249 letters, digits, '.', '_' and '-'",
+    KafkaError.INVALID_CONFIG: "`fleuve topic describe TOPIC --all-configs` shows names and values",
     KafkaError.TOPIC_ALREADY_EXISTS: "choose another name, or use `fleuve topic alter`",
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "the user has no right to this topic",
     KafkaError.GROUP_AUTHORIZATION_FAILED: "the user has no right to this group",

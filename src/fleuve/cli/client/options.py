@@ -21,6 +21,8 @@ BOOTSTRAP_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
 BOOTSTRAP = "bootstrap.servers"
 CONNECT_S_MAX = 5.0
 
+_PROTOCOLS = frozenset({"PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"})
+
 _JAAS_VALUE = re.compile(r"\b(username|password)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|'((?:[^'\\]|\\.)*)'|([^\s;]+))")
 
 
@@ -95,7 +97,11 @@ def _check_bootstrap(text: str, where: str) -> None:
         raise UsageError(f"{where}: {text!r} names no broker: want HOST:PORT, as in {BOOTSTRAP_DEFAULT}")
     for server in servers:
         # As librdkafka reads them: a protocol in front, and a port that may be left out.
-        address = server.rpartition("://")[2]
+        protocol, slashes, address = server.rpartition("://")
+        if slashes and protocol.upper() not in _PROTOCOLS:
+            raise UsageError(
+                f"{where}: {server!r} is not the address of a broker: want HOST:PORT, without {protocol}://"
+            )
         if ":" in address.rpartition("]")[2]:
             parse_address(address, flag=where)
 

@@ -8,7 +8,7 @@ import select
 import sys
 from collections.abc import Callable
 
-from fleuve.cli.client.errors import CommandFailed
+from fleuve.cli.output.standard_output import writing
 
 
 class Printed:
@@ -18,14 +18,10 @@ class Printed:
         self._poll_gone = _gone_poll()
 
     def write(self, data: bytes) -> None:
-        """Write all of it. Raises BrokenPipeError if nobody reads any more, CommandFailed if it cannot be written."""
-        try:
+        """Write all of it. Raises BrokenPipeError if nobody reads any more, OutputFailed if it cannot be written."""
+        with writing():
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise CommandFailed(f"standard output: cannot be written ({error.strerror})") from None
 
     def check(self) -> None:
         """Raise BrokenPipeError if nobody reads any more, though nothing is there to be written."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-import sys
 from collections.abc import Mapping
 from typing import Any
+
+from fleuve.cli.output.standard_output import write
 
 # Made once: json.dumps would make it for each line.
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
@@ -42,4 +43,4 @@ def line(document: Mapping[str, Any]) -> str:
 
 def print_json(document: Mapping[str, Any]) -> None:
     """Print one line of JSON to standard output."""
-    sys.stdout.write(line(document) + "\n")
+    write(line(document) + "\n")

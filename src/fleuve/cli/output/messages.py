@@ -6,20 +6,21 @@ import contextlib
 import sys
 
 from fleuve.base.errors import FleuveError
+from fleuve.cli.output.standard_output import OutputFailed, flush
 from fleuve.cli.output.terminal import harmless_text
 
 
 def tell(text: str) -> None:
     """Say what was done, on standard error: standard output is for data."""
-    sys.stdout.flush()
+    flush()
     print(harmless_text(text), file=sys.stderr)
 
 
 def complain(error: FleuveError) -> None:
     """Say on one line of standard error what failed."""
-    # It may have failed because standard output takes no more.
-    with contextlib.suppress(OSError, ValueError):
-        sys.stdout.flush()
+    # What cannot be written is told when the command ends.
+    with contextlib.suppress(OutputFailed):
+        flush()
     print("fleuve:", harmless_text(" ".join(str(error).split())), file=sys.stderr)
 
 

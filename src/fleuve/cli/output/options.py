@@ -7,6 +7,7 @@ import select
 import sys
 
 from fleuve.app.options import UsageError
+from fleuve.cli.output.standard_output import flush
 
 _LOOK_UP_S = 0.1
 
@@ -32,7 +33,7 @@ def confirmed(parsed: argparse.Namespace, question: str) -> bool:
     if parsed.yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return True
     # What the question is about may be on its way to a pager.
-    sys.stdout.flush()
+    flush()
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     # A Ctrl-C that comes just before a read begins is seen when the read ends: so look up while nothing is typed.
     while sys.platform != "win32" and not select.select([sys.stdin], [], [], _LOOK_UP_S)[0]:

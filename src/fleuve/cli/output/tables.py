@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
@@ -12,6 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from fleuve.cli.output.consoles import PIPE_WIDTH, console
+from fleuve.cli.output.standard_output import write, writing
 from fleuve.cli.output.terminal import harmless_text
 
 _WIDE = 120
@@ -60,9 +60,10 @@ class Table:
     def print(self) -> None:
         """Print it to standard output."""
         out = console()
-        with out.capture() as printed:
+        # rich writes nothing then, and that too a full disk refuses.
+        with writing(), out.capture() as printed:
             out.print(self.rendered(out.width))
-        out.file.write(_PADDING_AT_END.sub("", printed.get()))
+        write(_PADDING_AT_END.sub("", printed.get()))
 
 
 def shown(cell: object) -> str:
@@ -72,7 +73,8 @@ def shown(cell: object) -> str:
 
 def print_lines(lines: Iterable[str]) -> None:
     """Print lines to standard output."""
-    sys.stdout.writelines(f"{line}\n" for line in lines)
+    for line in lines:
+        write(f"{line}\n")
 
 
 def counted(number: int, word: str) -> str:

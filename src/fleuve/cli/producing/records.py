@@ -95,6 +95,11 @@ def _bytes(document: Mapping[str, Any], field: str) -> bytes | None:
         raise ValueError(f"{field}: {error}") from None
 
 
+def is_sendable_name(name: str) -> bool:
+    """Return whether a header can have this name: the client library crashes at halves of characters."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
 def _headers(found: object) -> tuple[Header, ...]:
     if found is None:
         return ()
@@ -107,6 +112,8 @@ def _headers(found: object) -> tuple[Header, ...]:
             case {"name": str(name), "value": _, **rest} if not rest:
                 if "\0" in name:
                     raise ValueError("headers: a name with a zero character cannot be sent by the client library")
+                if not is_sendable_name(name):
+                    raise ValueError("headers: a name has half of a character, which cannot be sent")
                 headers.append((name, _bytes(header, "value")))
             case _:
                 raise ValueError(want)

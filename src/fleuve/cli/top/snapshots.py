@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from datetime import UTC, datetime
 from typing import Any
 
 from fleuve.cli.output.json_lines import print_json
+from fleuve.cli.output.standard_output import flush
 from fleuve.cli.output.tables import Table, print_lines
 from fleuve.cli.top import words
 from fleuve.cli.top.rates import History, View
@@ -59,7 +59,7 @@ def print_objects(sampler: Sampler, interval_s: float, *, once: bool) -> int:
     history = _begun(sampler)
     while True:
         print_json(_document(_next_view(sampler, history, interval_s)))
-        sys.stdout.flush()
+        flush()
         if once:
             return 0
 
