@@ -152,6 +152,14 @@ def test_a_ready_file_that_cannot_be_written_is_said(tmp_path):
     assert_refused(ran, 2, "--ready-file", str(tmp_path / "no/such"))
 
 
+def test_a_ready_file_that_is_a_directory_is_said_and_leaves_nothing_beside_it(tmp_path):
+    ready = tmp_path / "ready"
+    ready.mkdir()
+    ran = serve("--ephemeral", "--listen", "127.0.0.1:0", "--http", "off", "--ready-file", ready, cwd=tmp_path)
+    assert_refused(ran, 2, "--ready-file", str(ready))
+    assert list(tmp_path.iterdir()) == [ready]
+
+
 def test_a_data_directory_that_is_in_use_names_the_process(tmp_path):
     with BrokerProcess(tmp_path / "broker") as broker:
         ran = serve("--listen", "127.0.0.1:0", "--http", "off", "--data-dir", broker.data_dir, cwd=tmp_path)

@@ -108,7 +108,9 @@ def _run_command(command: Sequence[str], told: dict[str, str], signals: _Signals
             what = f"{command[0]} cannot be run: {error.strerror}"
         raise CannotRun(f"{what}; name a program that is on the PATH, behind --", EXIT_NOT_FOUND) from error
     except OSError as error:
-        raise CannotRun(f"{command[0]} cannot be run: {error.strerror}", EXIT_NOT_EXECUTABLE) from error
+        raise CannotRun(
+            f"{command[0]} cannot be run: {error.strerror}; name a program that may be executed", EXIT_NOT_EXECUTABLE
+        ) from error
     with process:
         signals.pass_on_to(process)
         code = process.wait()

@@ -133,6 +133,8 @@ def _write_ready_file(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
         partial.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise UsageError(
             f"--ready-file: {path} cannot be written ({error.strerror}): name a file in a directory that is there"
         ) from error

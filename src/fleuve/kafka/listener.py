@@ -120,7 +120,10 @@ class Listener:
     def _explained(self, error: OSError) -> CannotListen:
         shown = f"{self.address.host or '*'}:{self.address.port}"
         if error.errno == errno.EADDRINUSE:
-            return CannotListen(f"port {self.address.port} is taken ({shown}): stop who has it, or choose another")
+            return CannotListen(
+                f"port {self.address.port} is taken ({shown}), maybe by another broker: stop that, or choose another "
+                "port with --listen HOST:PORT"
+            )
         if error.errno == errno.EACCES:
             return CannotListen(f"not allowed to listen on {shown}: choose a port above 1023")
         if isinstance(error, socket.gaierror) or error.errno in _NO_SUCH_ADDRESS:

@@ -108,7 +108,9 @@ def _make_directories(files: Files, path: Path) -> None:
 def check_is_data_directory(path: Path) -> None:
     """Raise StoreUnavailable or CorruptState unless this is a data directory that this version reads."""
     if not (path / FORMAT).is_file():
-        raise StoreUnavailable(f"{path} is no data directory of Fleuve: it has no format file; check the path")
+        raise StoreUnavailable(
+            f"{path} is no data directory of Fleuve: it has no format file; name the broker's with --data-dir"
+        )
     try:
         _check_format_of(path)
     except OSError as error:
