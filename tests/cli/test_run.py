@@ -105,7 +105,8 @@ def test_a_file_that_is_no_program_is_126(run, tmp_path):
     (tmp_path / "text").write_text("no program")
     ran = run("--", str(tmp_path / "text"))
     assert ran.returncode == 126
-    assert ran.stderr == f"fleuve: run: {tmp_path / 'text'} cannot be run: Permission denied\n"
+    told = "cannot be run: Permission denied; name a program that may be executed"
+    assert ran.stderr == f"fleuve: run: {tmp_path / 'text'} {told}\n"
 
 
 @pytest.mark.parametrize(

@@ -414,3 +414,9 @@ def test_a_topic_is_not_created_where_clients_may_not():
         pytest.raises(fleuve.testing.BrokerError, match="UNKNOWN_TOPIC_OR_PARTITION"),
     ):
         broker.produce("events", "value")
+
+
+@pytest.mark.parametrize("content", [{"value": 3}, {"value": b"", "key": 3}, {"value": b"", "headers": {"h": 3}}])
+def test_what_is_neither_text_nor_bytes_is_refused_by_name(content):
+    with fleuve.testing.broker() as broker, pytest.raises(TypeError, match="want bytes, a text or None .* got 3"):
+        broker.produce("orders", **content)

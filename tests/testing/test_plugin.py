@@ -188,6 +188,7 @@ def test_three(kafka_broker):
     )
     assert ran.summary == "3 errors", ran.out
     assert "there is no setting num.partition; did you mean num.partitions?" in ran.out
+    assert "During handling" not in ran.out
     assert "@pytest.mark.kafka_broker: want settings as keywords, or one mapping of them, got (3,)" in ran.out
     assert "@pytest.mark.kafka_broker: num.partitions: want a text, a number, True or False" in ran.out
     assert "Traceback" not in ran.out

@@ -314,6 +314,8 @@ def broker(
 
 
 def _bytes(content: str | bytes | None) -> bytes | None:
+    if not isinstance(content, str | bytes | None):
+        raise TypeError(f"want bytes, a text or None as a key, a value or a header's, got {content!r}")
     return content.encode() if isinstance(content, str) else content
 
 

@@ -74,7 +74,8 @@ def _marked(marker: pytest.Mark) -> dict[str, str]:
     try:
         return texts(positional[0] if positional else None, marker.kwargs, by=by)
     except FleuveError as error:
-        pytest.fail(str(error), pytrace=False)
+        # Not "during handling of": the reason is in the line.
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 def _running(settings: Mapping[str, SettingValue]) -> Iterator[Broker]:
@@ -85,7 +86,7 @@ def _running(settings: Mapping[str, SettingValue]) -> Iterator[Broker]:
         started = broker(settings)
         started.start()
     except FleuveError as error:
-        pytest.fail(f"the Kafka broker cannot start: {error}", pytrace=False)
+        raise pytest.fail.Exception(f"the Kafka broker cannot start: {error}", pytrace=False) from None
     try:
         yield started
     finally:

@@ -44,6 +44,12 @@ def terminal(broker, fleuve):
     return opened
 
 
+def test_metrics_that_have_no_url_are_refused(fleuve):
+    ran = fleuve("top", "--metrics", "localhost:9644")
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert "is neither a URL, as http://localhost:9644/metrics, nor off" in ran.err
+
+
 def test_a_snapshot_has_brokers_topics_and_groups(fleuve):
     rows = fleuve.ok("top", "--interval", "0.1", "--metrics", "off").rows
     assert rows[0][:2] == ["1", "broker,"]

@@ -116,7 +116,8 @@ class Cluster:
         where = None
         if named:
             where = self.options.where.get(named[1]) or self.options.where.get(_ALIASES.get(named[1], ""))
-        return UsageError(f"{where or 'client settings'}: {text.removeprefix('Failed to create admin client: ')}")
+        said = text.removeprefix("Failed to create admin client: ")
+        return UsageError(f"{where or 'client settings'}: {said}; names and values are those of librdkafka")
 
     def _reach(self, admin: AdminClient) -> None:
         """Return when a broker has answered. Raises CommandFailed within CONNECT_S_MAX."""

@@ -68,6 +68,7 @@ def add_to(commands: Commands) -> None:
     )
     add(
         "--metrics",
+        type=_metrics,
         metavar="URL",
         help="where a broker of Fleuve has its metrics, or 'off'"
         " (default: port 9644 of every broker's host, if it answers)",
@@ -84,6 +85,12 @@ def _seconds(text: str) -> float:
     if not _INTERVAL_S_MIN <= seconds <= _INTERVAL_S_MAX:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, {_INTERVAL_S_MIN:g} to 3600")
     return seconds
+
+
+def _metrics(text: str) -> str:
+    if text != "off" and not text.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a URL, as http://localhost:9644/metrics, nor off")
+    return text
 
 
 def run(parsed: argparse.Namespace) -> int:
