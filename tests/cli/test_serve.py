@@ -169,6 +169,13 @@ def test_a_data_directory_that_is_in_use_names_the_process(tmp_path):
 # ---------------------------------------------------------------- what is told
 
 
+def test_the_ready_file_is_there_while_the_broker_serves(tmp_path):
+    with BrokerProcess(tmp_path) as broker:
+        assert (tmp_path / "ready").read_text() == f"{broker.bootstrap}\n"
+        broker.terminate()
+        assert not (tmp_path / "ready").exists()
+
+
 def test_the_ready_line_tells_address_directory_and_promise(tmp_path):
     with BrokerProcess(tmp_path) as broker:
         pass

@@ -83,6 +83,8 @@ async def _serve(broker: Broker, options: ServeOptions, settings: Settings, dire
     notify(service_manager(), READY)
     await stopping.wait()
     notify(service_manager(), STOPPING)
+    if options.ready_file is not None:
+        _remove_ready_file(options.ready_file, _ready_text(broker))
     failed = broker.failed.result() if broker.failed.done() else None
     if failed is not None:
         logger.error("the broker cannot go on", error=str(failed))
@@ -98,7 +100,7 @@ async def _serve(broker: Broker, options: ServeOptions, settings: Settings, dire
 def _announce(broker: Broker, options: ServeOptions, settings: Settings, directory: Path) -> None:
     """Say that the broker is ready, to who waits for the file and to who reads the output."""
     if options.ready_file is not None:
-        _write_ready_file(options.ready_file, f"{broker.addresses[0]}\n")
+        _write_ready_file(options.ready_file, _ready_text(broker))
     addresses = ", ".join(str(address) for address in broker.addresses)
     promise = "flushed" if settings.integer(PAGE_CACHE) == 1 else "page cache"
     where = "a temporary directory" if options.ephemeral else str(directory)
@@ -124,6 +126,17 @@ def _on_signals(stopping: asyncio.Event) -> None:
             loop.add_signal_handler(number, received, number)
         except NotImplementedError:  # Windows: the handler runs between two steps of the loop.
             signal.signal(number, lambda got, _frame: loop.call_soon_threadsafe(received, got))
+
+
+def _ready_text(broker: Broker) -> str:
+    return f"{broker.addresses[0]}\n"
+
+
+def _remove_ready_file(path: Path, text: str) -> None:
+    # Who waits for the file of the next broker must not find this one's; nor lose it, if that one is there already.
+    with contextlib.suppress(OSError, ValueError):
+        if path.read_text(encoding="utf-8") == text:
+            path.unlink()
 
 
 def _write_ready_file(path: Path, text: str) -> None:

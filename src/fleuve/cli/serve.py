@@ -62,7 +62,12 @@ def add_to(commands: Commands) -> None:
         help="set any broker setting by Kafka's name; may be repeated",
     )
     add("--config", type=_path, metavar="FILE", help="read settings from a file like Kafka's server.properties")
-    add("--ready-file", type=_path, metavar="FILE", help="write the broker's address here when it is ready")
+    add(
+        "--ready-file",
+        type=_path,
+        metavar="FILE",
+        help="write the broker's address here when it is ready, and take it away in the end",
+    )
     add(
         "--http",
         metavar="HOST:PORT",

@@ -18,8 +18,8 @@ def tell(text: str) -> None:
 
 def complain(error: FleuveError) -> None:
     """Say on one line of standard error what failed."""
-    # What cannot be written is told when the command ends.
-    with contextlib.suppress(OutputFailed):
+    # It may have failed because standard output takes no more, or because nobody reads it.
+    with contextlib.suppress(OutputFailed, BrokenPipeError):
         flush()
     print("fleuve:", harmless_text(" ".join(str(error).split())), file=sys.stderr)
 
