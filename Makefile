@@ -1,6 +1,11 @@
 # The commands of the project. `make run` starts a broker, `make test` checks everything.
 # Both install what they need into .venv, locked with hashes, and are quick when nothing changed.
 
+# make divides names at spaces, quoted or not.
+ifneq ($(words $(MAKEFILE_LIST)) $(words $(abspath $(lastword $(MAKEFILE_LIST)))),1 1)
+$(error make cannot work in a directory with a space in its path: move the clone, or install it with pip)
+endif
+
 ROOT := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
 VENV ?= $(ROOT)/.venv
 BIN := $(VENV)/bin
