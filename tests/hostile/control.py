@@ -33,6 +33,7 @@ class Control:
         self._large_every = large_every
         self._timeout_s = timeout_s
         self._ending = threading.Event()
+        self._begun = threading.Event()
         self._thread = threading.Thread(target=self._run, name="control")
         self.acknowledged: list[tuple[int, bytes]] = []
         """Offset and digest of each record."""
@@ -46,6 +47,8 @@ class Control:
 
     def __enter__(self) -> Self:
         self._thread.start()
+        # It is there before those that come to take its place.
+        self._begun.wait()
         return self
 
     def __exit__(
@@ -81,9 +84,12 @@ class Control:
                     number += 1
                     large = number % self._large_every == 0
                     self._once(client, os.urandom(LARGE_BYTES if large else SMALL_BYTES), large=large)
+                    self._begun.set()
                     self._ending.wait(PAUSE_S)
         except BaseException as error:  # whoever waits for the thread raises it
             self.failure = error
+        finally:
+            self._begun.set()
 
     def _once(self, client: Client, value: bytes, *, large: bool) -> None:
         begun = time.monotonic()
