@@ -45,6 +45,8 @@ class KafkaPythonConsumer:
 
     def subscribe(self) -> None:
         self._consumer.subscribe([self._topic], listener=_Listener(self.assignments))
+        # Who joins before the partitions are known joins again, and the library may lose the assignment of one of two.
+        self._consumer.partitions_for_topic(self._topic)
 
     def assign(self, partitions: Sequence[int], *, offset: int | None = None) -> None:
         places = [TopicPartition(self._topic, partition) for partition in partitions]
