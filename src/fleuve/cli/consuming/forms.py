@@ -10,7 +10,7 @@ from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME, Me
 from fleuve.cli.client.moments import shown_moment
 from fleuve.cli.consuming.headers import headers_of
 from fleuve.cli.output.json_lines import encoded, line
-from fleuve.cli.output.terminal import harmless, painted
+from fleuve.cli.output.terminal import harmless, harmless_text, painted
 
 Form = Callable[[Iterable[Message]], bytes]
 """Returns what is to be written for some records."""
@@ -106,7 +106,8 @@ class HexForm:
     def _lines(self, message: Message) -> Iterable[str]:
         kind, timestamp_ms = message.timestamp()
         when = shown_moment(timestamp_ms) if kind in _TIMESTAMP_TYPES else "no timestamp"
-        yield self._painted(f"{message.topic()} [{message.partition()}] offset {message.offset()}  {when}", "1")
+        topic = harmless_text(str(message.topic()))
+        yield self._painted(f"{topic} [{message.partition()}] offset {message.offset()}  {when}", "1")
         yield from self._part("key", message.key())
         for name, value in headers_of(message):
             yield from self._part(f"header {harmless(name.encode())}", value)

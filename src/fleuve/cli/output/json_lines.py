@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,9 @@ from fleuve.cli.output.standard_output import write
 
 # Made once: json.dumps would make it for each line.
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+# What JSON leaves as it is and a terminal may obey: DEL, the C1 control characters, marks of direction.
+_HARMFUL = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def encoded(data: bytes | None) -> str | dict[str, str] | None:
@@ -37,8 +41,13 @@ def decoded(value: object) -> bytes | None:
 
 
 def line(document: Mapping[str, Any]) -> str:
-    """Return one line of JSON, without its end."""
-    return _ENCODER.encode(document)
+    """Return one line of JSON, without its end; a terminal only shows it."""
+    text = _ENCODER.encode(document)
+    return text if text.isascii() and "\x7f" not in text else _HARMFUL.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
 
 
 def print_json(document: Mapping[str, Any]) -> None:
