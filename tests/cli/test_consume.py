@@ -1,10 +1,12 @@
 """`fleuve consume`: where it begins, where it ends, what it shows, and how."""
 
+import os
+import select
 import signal
 import subprocess
 
 import pytest
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from support.broker_process import BrokerProcess
@@ -220,6 +222,14 @@ def test_hex_shows_offsets_bytes_and_characters(fleuve, cluster):
     )
 
 
+def test_json_has_nothing_that_a_terminal_obeys(fleuve, cluster):
+    steering = "\x9b31m\x7f\u202e\x1b"
+    make(cluster, "steering", [(0, 1000, steering)])
+    ran = fleuve.ok("consume", "steering", "-n", 1, "--output", "json")
+    assert ran.objects[0]["value"] == steering
+    assert not set(steering) & set(ran.out) - set("31m")
+
+
 def test_the_time_of_the_broker_is_said_to_be_so(fleuve, cluster):
     make(cluster, "appended", [(0, 1000, "x")], config={"message.timestamp.type": "LogAppendTime"})
     (record,) = fleuve.ok("consume", "appended", "-n", 1, "--output", "json").objects
@@ -235,8 +245,6 @@ def test_in_a_pipe_nothing_is_said_beside_the_records(fleuve, ten):
 
 
 def committed(cluster, group, topic):
-    from confluent_kafka import Consumer
-
     consumer = Consumer({"bootstrap.servers": cluster, "group.id": group})
     try:
         return [it.offset for it in consumer.committed([TopicPartition(topic, 0)], timeout=10)]
@@ -267,6 +275,38 @@ def test_a_member_that_is_interrupted_commits_what_was_shown(fleuve, cluster, te
         consuming.signal(signal.SIGTERM)
         assert consuming.ended() == 130
     assert committed(cluster, "interrupted", ten) == [10]
+
+
+def test_a_member_that_is_to_end_at_the_end_goes_on_after_a_rebalance(cluster):
+    # Three partitions are at their ends before the rebalance, and of whichever two it is given then, one is of these.
+    counts = [10, 10, 10, 4000]
+    records = [
+        (partition, f"{partition} {n} {'x' * 500}") for partition, count in enumerate(counts) for n in range(count)
+    ]
+    make(cluster, "shared", [(partition, 1_000_000, line) for partition, line in records], partitions=4)
+    # Little is read ahead, and it hears soon of another member: it is to be in the middle then.
+    clients = "-X queued.min.messages=1 -X max.partition.fetch.bytes=50000 -X heartbeat.interval.ms=20"
+    command = ["bash", "-c", f"exec fleuve consume shared --group sharing --exit-at-end {clients}"]
+    with subprocess.Popen(command, env=environment(cluster), stdout=subprocess.PIPE) as consuming:
+        number = consuming.stdout.fileno()
+        printed = data = os.read(number, 100)
+        other = Consumer({"bootstrap.servers": cluster, "group.id": "sharing", "enable.auto.commit": False})
+        try:
+            other.subscribe(["shared"])
+            # It waits for whoever reads what it prints, so both go on together.
+            while data:
+                other.poll(0.002)
+                if select.select([number], [], [], 0)[0]:
+                    data = os.read(number, 8192)
+                    printed += data
+            assert other.assignment()
+            assert consuming.wait() == 0
+        finally:
+            consuming.kill()
+            other.close()
+    shown = {tuple(map(int, line.split()[:2])) for line in printed.splitlines()}
+    wanted = [{(partition, n) for partition in two for n in range(counts[partition])} for two in ((0, 1), (2, 3))]
+    assert any(shown >= all_of_two for all_of_two in wanted)
 
 
 def test_without_a_group_none_is_left_behind(fleuve, cluster, ten):

@@ -142,12 +142,15 @@ def _read_as_member(
     """
 
     def assigned(_: Consumer, partitions: Sequence[TopicPartition]) -> None:
-        if parsed.exit_at_end:
-            reader.expect(offsets.end([(it.topic, it.partition) for it in partitions]))
+        mine = [(it.topic, it.partition) for it in partitions]
+        try:
+            reader.given(mine, ends=offsets.end(mine) if parsed.exit_at_end else None)
+        except CommandFailed as error:
+            reader.failed = error
 
     def revoked(_: Consumer, partitions: Sequence[TopicPartition]) -> None:
         mine = [(it.topic, it.partition) for it in partitions]
-        reader.forget(mine)
+        reader.taken(mine)
         for where in mine:
             shown.pop(where, None)
 

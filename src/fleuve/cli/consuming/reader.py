@@ -6,11 +6,12 @@ just before an end need not exist, after compaction or a transaction's marker.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from fleuve.cli.client.errors import failure
+from fleuve.cli.client.errors import CommandFailed, failure
 from fleuve.cli.client.watching import Watch
 from fleuve.cli.consuming.ranges import Range, Where, offset_of, where_of
 from fleuve.cli.interruption import Interruption
@@ -49,6 +50,11 @@ class Reader:
         self._idle = idle
         self._ends: dict[Where, int] | None = None
         """Of the partitions whose end is still to be reached; None for ever."""
+        self._paused: set[Where] = set()
+        self._mine: set[Where] = set()
+        """What the group has given to this member."""
+        self.failed: CommandFailed | None = None
+        """What a callback of the client met: raised there, it would not come through the client."""
 
     def assign(self, ranges: Mapping[Where, Range], *, to_end: bool) -> None:
         """Read these, from their starts on; up to their ends, or for ever."""
@@ -58,15 +64,23 @@ class Reader:
             self._ends = {where: range_.end for where, range_ in ranges.items()}
         self._consumer.assign([TopicPartition(*where, range_.start) for where, range_ in ranges.items()])
 
-    def expect(self, ends: Mapping[Where, int]) -> None:
-        """Read up to these ends too, of partitions that a group has given to this member."""
-        self._ends = {**(self._ends or {}), **ends}
+    def given(self, partitions: Sequence[Where], *, ends: Mapping[Where, int] | None) -> None:
+        """Show these, which the group has given to this member; read up to these ends, or for ever."""
+        self._mine.update(partitions)
+        if ends is not None:
+            self._ends = {**(self._ends or {}), **ends}
 
-    def forget(self, partitions: Sequence[Where]) -> None:
-        """Wait for the ends of these no more: another member has them now."""
-        for where in partitions:
-            if self._ends is not None:
-                self._ends.pop(where, None)
+    def taken(self, partitions: Sequence[Where]) -> None:
+        """Show no more of these: another member may have them now. If none is left, wait for what is given next."""
+        paused = self._paused.intersection(partitions)
+        if paused:
+            # The client would remember it, should the partition come back.
+            with contextlib.suppress(KafkaException):
+                self._consumer.resume([TopicPartition(*where) for where in paused])
+        self._paused -= paused
+        self._mine.difference_update(partitions)
+        if self._ends:
+            self._ends = {where: end for where, end in self._ends.items() if where in self._mine} or None
 
     @property
     def at_end(self) -> bool:
@@ -82,6 +96,8 @@ class Reader:
         """Yield what arrives, until all ends are reached or the user ends it. Raises CommandFailed."""
         while not (self._stop.told or self.at_end):
             first = self._consumer.poll(_PATIENCE_S)
+            if self.failed is not None:
+                raise self.failed
             if self._watch.refused is not None:
                 raise failure(self._watch.refused, what="reading ended")
             if first is None:
@@ -97,14 +113,18 @@ class Reader:
             error = message.error()
             if error is not None:
                 self._told(message, error)
-            elif self._ends is None or self._is_wanted(message):
+            elif self._is_wanted(message):
                 records.append(message)
         if self._watch.lost and (records or any(message.error() is None for message in messages)):
             self._watch.back()
         return records
 
     def _is_wanted(self, message: Message) -> bool:
-        assert self._ends is not None
+        # What was fetched before a partition was taken away is for its next owner to show.
+        if self._is_member and where_of(message) not in self._mine:
+            return False
+        if self._ends is None:
+            return True
         where, offset = where_of(message), offset_of(message)
         end = self._ends.get(where)
         if end is None:
@@ -119,6 +139,7 @@ class Reader:
         if self._ends:
             # What arrives there from now on would only be thrown away.
             self._consumer.pause([TopicPartition(*where)])
+            self._paused.add(where)
 
     def _told(self, message: Message, error: KafkaError) -> None:
         code = error.code()
