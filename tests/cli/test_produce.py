@@ -93,6 +93,21 @@ def test_count_stops_early(fleuve):
     assert values(fleuve, "counted") == ["1", "2"]
 
 
+def test_count_is_of_records_and_not_of_empty_lines_between_them(fleuve):
+    lines = '\n{"value":"1"}\n\n{"value":"2"}\n{"value":"3"}\n'
+    fleuve.ok("produce", "counted-json", "--input", "json", "-n", 2, stdin=lines)
+    assert values(fleuve, "counted-json") == ["1", "2"]
+
+
+def test_names_that_cannot_be_text_are_refused_and_do_not_end_the_process(cluster):
+    half = rb'{"value":"x","headers":[{"name":"\ud800","value":null}]}'
+    ran = bash("fleuve produce halves --input json", cluster, stdin=half)
+    assert (ran.returncode, ran.stderr.count(b"half of a character")) == (1, 1)
+    for words in ("consume halves --group $'\\xff'", "group describe $'\\xff'", "info -X client.id=$'\\xff'"):
+        ran = bash(f"fleuve {words}", cluster)
+        assert (ran.returncode, ran.stderr.count(b"is not UTF-8")) == (2, 1), words
+
+
 def test_bytes_that_are_not_text_go_through_unchanged(cluster):
     data = bytes(range(256)).replace(b"\n", b"")
     assert bash("fleuve produce bytes -q", cluster, stdin=data).returncode == 0

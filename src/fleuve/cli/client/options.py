@@ -67,6 +67,10 @@ def add_client_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+# Of these bytes are taken as they are.
+_BYTES = frozenset({"files", "key", "grep", "header", "headers"})
+
+
 def client_options(parsed: argparse.Namespace, environment: Mapping[str, str] | None = None) -> ClientOptions:
     """Return what the flags, the file and the environment (by default the process's) come to. Raises UsageError."""
     environment = os.environ if environment is None else environment
@@ -88,7 +92,21 @@ def client_options(parsed: argparse.Namespace, environment: Mapping[str, str] | 
     if parsed.bootstrap_server is not None:
         give(BOOTSTRAP, parsed.bootstrap_server, "-b")
     _check_bootstrap(settings[BOOTSTRAP], where[BOOTSTRAP])
+    for name, value in settings.items():
+        _check_text(f"{name}={value}")
+    for name, given in vars(parsed).items():
+        for text in (given if isinstance(given, list) else [given]) if name not in _BYTES else ():
+            if isinstance(text, str):
+                _check_text(text)
     return ClientOptions(settings=settings, where=where)
+
+
+def _check_text(text: str) -> None:
+    """Raise UsageError for what cannot be UTF-8: such a name ends librdkafka, and the process, in the middle."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{text!r} is not UTF-8, as names and settings are; check the terminal's encoding") from None
 
 
 def _check_bootstrap(text: str, where: str) -> None:

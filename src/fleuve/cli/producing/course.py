@@ -186,14 +186,27 @@ class _Work:
         number = 1
         for lines in reading.pieces(self._asked.delimiter):
             if self._left is not None:
-                lines = lines[: self._left]
-                self._left -= len(lines)
+                lines = self._first(lines, self._left)
             send = self._send_json if self._asked.json else self._send_lines
             if not send(lines, (index, number)) or self._left == 0:
                 return False
             number += len(lines)
             advanced()
         return True
+
+    def _first(self, lines: list[bytes], count: int) -> list[bytes]:
+        """Return the lines that are no more records than `count`; what is left of that is noted."""
+        if not self._asked.json:
+            self._left = count - min(count, len(lines))
+            return lines[:count]
+        for index, line in enumerate(lines):
+            # A line without anything is none.
+            count -= bool(line.strip())
+            if not count:
+                lines = lines[: index + 1]
+                break
+        self._left = count
+        return lines
 
     def _send_lines(self, lines: Sequence[bytes], place: Place) -> bool:
         form, key = self._form, self._asked.key
