@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+
+_NO_SUPPORT = {errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.ENOTTY}
 
 
 def flush(fd: int) -> None:
@@ -15,6 +18,8 @@ def flush(fd: int) -> None:
         try:
             fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
             return
-        except OSError:
-            pass  # A file system that does not know it has nothing better than fsync, which tells of any other trouble.
+        except OSError as error:
+            # A file system that does not know it has nothing better than fsync. Any other trouble would be told once.
+            if error.errno not in _NO_SUPPORT:
+                raise
     os.fsync(fd)
