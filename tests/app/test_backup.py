@@ -133,6 +133,11 @@ def test_a_target_that_has_something_is_left_alone(tmp_path, killed):
         back_up(killed.data_dir, tmp_path / "copy/precious")
     with pytest.raises(StoreUnavailable, match="outside of it"):
         back_up(killed.data_dir, killed.data_dir / "copy")
+    # Below `segments` a broker removes what it does not know.
+    (tmp_path / "link").symlink_to(killed.data_dir / "segments")
+    for inside in (tmp_path / "link/copy", tmp_path / "copy/.." / killed.data_dir.relative_to(tmp_path) / "copy"):
+        with pytest.raises(StoreUnavailable, match="outside of it"):
+            back_up(killed.data_dir, inside)
 
 
 def test_a_broker_that_does_not_serve_yet_is_waited_for_and_then_told(tmp_path, killed):

@@ -80,7 +80,9 @@ def back_up(
 
 
 def _make_target(source: Path, target: Path) -> None:
-    if source == target or source in target.parents:
+    # As the system finds them: the broker removes what it does not know below `segments`.
+    inside, within = source.resolve(), target.resolve()
+    if inside == within or inside in within.parents:
         raise StoreUnavailable(f"{target} lies in the data directory itself: name a directory outside of it")
     try:
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
