@@ -330,6 +330,18 @@ def test_new_records_are_shown_as_they_come_until_ctrl_c(fleuve, cluster):
         assert consuming.printed == "old\nnew\n"
 
 
+def test_the_last_are_followed_by_what_comes_in_any_partition(fleuve, cluster):
+    make(
+        cluster, "tailed-3", [(partition, 1000 + partition, f"old{partition}") for partition in range(3)], partitions=3
+    )
+    with Running("fleuve consume tailed-3 --last 1 --follow -n 4", cluster) as consuming:
+        consuming.until("old2\n")
+        for partition in range(3):
+            fleuve.ok("produce", "tailed-3", "--partition", partition, stdin=f"new{partition}\n")
+            consuming.until(f"new{partition}\n")
+        assert consuming.ended() == 0
+
+
 def test_the_last_are_followed_by_what_comes(fleuve, cluster):
     make(cluster, "tailed", [(0, 1000, "old"), (0, 1000, "older")])
     with Running("fleuve consume tailed --last 1 --follow -n 2", cluster) as consuming:

@@ -58,6 +58,7 @@ class Reader:
 
     def assign(self, ranges: Mapping[Where, Range], *, to_end: bool) -> None:
         """Read these, from their starts on; up to their ends, or for ever."""
+        self._resume(self._paused)
         self._ends = None
         if to_end:
             ranges = {where: range_ for where, range_ in ranges.items() if range_.start < range_.end}
@@ -72,15 +73,17 @@ class Reader:
 
     def taken(self, partitions: Sequence[Where]) -> None:
         """Show no more of these: another member may have them now. If none is left, wait for what is given next."""
-        paused = self._paused.intersection(partitions)
-        if paused:
-            # The client would remember it, should the partition come back.
-            with contextlib.suppress(KafkaException):
-                self._consumer.resume([TopicPartition(*where) for where in paused])
-        self._paused -= paused
+        self._resume(self._paused.intersection(partitions))
         self._mine.difference_update(partitions)
         if self._ends:
             self._ends = {where: end for where, end in self._ends.items() if where in self._mine} or None
+
+    def _resume(self, partitions: set[Where]) -> None:
+        """Let partitions be fetched again: the client remembers a pause, even should they be assigned anew."""
+        if partitions:
+            with contextlib.suppress(KafkaException):
+                self._consumer.resume([TopicPartition(*where) for where in partitions])
+        self._paused = self._paused - partitions
 
     @property
     def at_end(self) -> bool:
