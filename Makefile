@@ -131,13 +131,15 @@ $(COMPAT)/go.stamp: $(GO_CLIENTS)/go.mod $(GO_CLIENTS)/go.sum $(wildcard $(GO_CL
 	cd "$(GO_CLIENTS)" && GOTOOLCHAIN=local go build -o "$(COMPAT)/" ./...
 	@touch $@
 
+APT_INSTALL := DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install
 # For the start in C; the one in Rust builds its own.
 $(COMPAT)/librdkafka.stamp:
 	@$(call need,gcc,a C compiler)
 	@$(call need,cargo,Rust)
 	@mkdir -p "$(COMPAT)"
 	@echo '#include <librdkafka/rdkafka.h>' | gcc -E - > /dev/null 2>&1 \
-		|| DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install librdkafka-dev > /dev/null \
+		|| $(APT_INSTALL) librdkafka-dev > /dev/null 2>&1 \
+		|| { apt-get -qq update && $(APT_INSTALL) librdkafka-dev > /dev/null; } \
 		|| { echo "make compat needs librdkafka with its headers (on Debian: apt install librdkafka-dev)" >&2; exit 1; }
 	@touch $@
 
