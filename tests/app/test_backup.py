@@ -168,7 +168,8 @@ SABOTAGES: list[Sabotage] = [
 
 @pytest.mark.sabotage
 @pytest.mark.faults
+@pytest.mark.timeout(400)
 @each(SABOTAGES)
 def test_backups_of_a_broker_at_work_notice(sabotage, tmp_path):
     with sabotaged(sabotage):
-        assert any(findings_of_backups(tmp_path / str(seed), backups=1, seed=seed) for seed in range(1, 6))
+        assert any(findings_of_backups(tmp_path / str(seed), backups=1, seed=seed) for seed in range(1, 41))

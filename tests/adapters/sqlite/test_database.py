@@ -389,6 +389,24 @@ async def test_the_wal_is_copied_back_while_it_is_written(tmp_path, monkeypatch)
         assert await database.read(count) == 600
 
 
+async def test_who_reads_an_old_moment_for_long_does_not_hold_up_commits(tmp_path, monkeypatch):
+    monkeypatch.setattr(database_module, "CHECKPOINT_PAGES", 8)
+    monkeypatch.setattr(database_module, "CHECKPOINT_PAGES_MAX", 64)
+    async with opened(tmp_path) as database:
+        await database.write(lambda connection: connection.execute("CREATE TABLE t (value)"))
+        with contextlib.closing(sqlite3.connect(tmp_path / "catalog.sqlite")) as backup:
+            backup.execute("BEGIN")
+            assert count(backup) == 0
+            # Where each beginning of a new WAL waits SQLite's usual five seconds, these take a minute and a half.
+            for n in range(1200):
+                await database.write(insert(n), durable=False)
+            assert count(backup) == 0
+            assert database._wal_path.stat().st_size >= 1200 * 4096
+        for n in range(200):
+            await database.write(insert(n), durable=False)
+        assert database._wal_path.stat().st_size < 300 * 4096
+
+
 async def test_a_damaged_file_is_named(tmp_path):
     (tmp_path / "catalog.sqlite").write_bytes(b"no database at all" * 100)
     with pytest.raises(CorruptState, match=r"catalog\.sqlite"):

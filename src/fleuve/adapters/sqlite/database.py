@@ -87,6 +87,12 @@ _PRAGMAS = (
     "cache_size=-8000",
 )
 
+READERS_WAIT_MS = 100
+"""How long commits wait for readers of old moments, such as a backup, to begin a WAL anew that has become large.
+
+It goes on growing while they read. Nobody else writes, so that there is nothing else to wait for.
+"""
+
 
 class Database:
     """A SQLite file and the two threads that own its connections.
@@ -133,6 +139,7 @@ class Database:
             self._writer = self._connect()
             _check(self._writer)
             migrate(self._writer)
+            self._writer.execute(f"PRAGMA busy_timeout={READERS_WAIT_MS}")
             self._reader = self._connect()
         except BaseException as error:
             self._close_connections()
