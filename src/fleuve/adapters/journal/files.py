@@ -2,7 +2,7 @@
 
 Everything that touches the disk goes through a `Files`, so that tests can let any call fail, tear a write or cut the
 power. It knows no format and keeps no state; every method raises OSError. What a platform lacks is made up for here,
-in `directory.py` (the lock) and in `adapters/sqlite/flushing.py`; docs/platforms.md has the list.
+in `directory.py` (the lock) and in `adapters/flushing.py`; docs/platforms.md has the list.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+
+from fleuve.adapters.flushing import flush
 
 Buffer = bytes | bytearray | memoryview
 
@@ -107,19 +109,14 @@ class Files:
 
     def datasync(self, fd: int) -> None:
         """Return when the file's bytes and its length are on the device. Lets other threads run."""
-        if sys.platform == "darwin":
-            _full_sync(fd)
-        elif sys.platform != "win32" and hasattr(os, "fdatasync"):
+        if sys.platform != "darwin" and sys.platform != "win32" and hasattr(os, "fdatasync"):
             os.fdatasync(fd)
         else:
-            os.fsync(fd)
+            flush(fd)
 
     def sync(self, fd: int) -> None:
         """Return when everything about the file is on the device, a shorter length too."""
-        if sys.platform == "darwin":
-            _full_sync(fd)
-        else:
-            os.fsync(fd)
+        flush(fd)
 
     def sync_directory(self, path: Path) -> None:
         """Return when the directory's entries are on the device."""
@@ -200,20 +197,6 @@ class UnflushedFiles(Files):
 
     def sync_directory(self, path: Path) -> None:
         """Return at once."""
-
-
-def _full_sync(fd: int) -> None:
-    """Flush on macOS, where fsync hands the bytes to the drive, which may keep them in its own cache."""
-    if sys.platform == "darwin":
-        import fcntl
-
-        try:
-            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
-        except OSError as error:
-            # Network and foreign file systems refuse it, and have nothing better.
-            if error.errno not in _NO_SUPPORT:
-                raise
-            os.fsync(fd)
 
 
 def _rest(buffers: Sequence[Buffer], done: int) -> list[Buffer]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from fleuve.adapters.sqlite.flushing import flush
+from fleuve.adapters.flushing import flush
 from fleuve.adapters.sqlite.queries import load
 from fleuve.base.ids import Incarnation
 from fleuve.ports.errors import CatalogUnavailable, CorruptState

@@ -11,7 +11,7 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from fleuve.adapters.sqlite.flushing import flush
+from fleuve.adapters.flushing import flush
 from fleuve.adapters.sqlite.migrations import migrate
 from fleuve.ports.errors import CorruptState
 

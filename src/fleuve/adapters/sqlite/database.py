@@ -24,8 +24,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar, cast
 
+from fleuve.adapters.flushing import flush
 from fleuve.adapters.sqlite.creation import make_if_missing
-from fleuve.adapters.sqlite.flushing import flush
 from fleuve.adapters.sqlite.migrations import migrate
 from fleuve.base.errors import FleuveError
 from fleuve.ports.errors import CatalogUnavailable, CommitOutcomeUnknown, CorruptState, StoreUnavailable

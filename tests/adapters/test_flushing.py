@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from fleuve.adapters.sqlite import flushing
+from fleuve.adapters import flushing
 from support.elsewhere import StandIn
 
 

@@ -1,4 +1,4 @@
-"""Flushing a file of the catalog that SQLite does not flush itself, on every platform."""
+"""Flushing a file, on every platform: journal files, and what of the catalog SQLite does not flush itself."""
 
 from __future__ import annotations
 
