@@ -36,10 +36,11 @@ def add_to(commands: Commands) -> None:
 def run(parsed: argparse.Namespace) -> int:
     """Delete the groups, if whoever sits at the terminal agrees."""
     options = client_options(parsed)
-    from confluent_kafka import KafkaError, KafkaException
+    from confluent_kafka import KafkaError
 
     from fleuve.cli.client.cluster import REQUEST_S_MAX, cluster
-    from fleuve.cli.client.errors import CommandFailed, failure
+    from fleuve.cli.client.deletion import deleted
+    from fleuve.cli.client.errors import CommandFailed
     from fleuve.cli.client.groups import listed, members_of
     from fleuve.cli.output.json_lines import print_json
     from fleuve.cli.output.messages import Failures, tell
@@ -65,15 +66,8 @@ def run(parsed: argparse.Namespace) -> int:
             if not confirmed(parsed, f"Delete {', '.join(names)} and what is committed for ever?"):
                 raise CommandFailed("nothing was deleted")
             futures = there.admin.delete_consumer_groups(names, request_timeout=REQUEST_S_MAX)
-        for name in names:
-            try:
-                if name in futures:
-                    futures[name].result()
-            except KafkaException as error:
-                gone = error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND
-                if not (gone and parsed.if_exists):
-                    failures.add(failure(error, what=f"group {name}"))
-                continue
+        gone = KafkaError.GROUP_ID_NOT_FOUND if parsed.if_exists else None
+        for name in deleted(names, futures, kind="group", gone=gone, failures=failures):
             if parsed.output == "json":
                 print_json({"group": name, "deleted": not parsed.dry_run, "dry_run": parsed.dry_run})
             else:

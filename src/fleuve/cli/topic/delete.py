@@ -35,10 +35,11 @@ def add_to(commands: Commands) -> None:
 def run(parsed: argparse.Namespace) -> int:
     """Delete the topics, if whoever sits at the terminal agrees."""
     options = client_options(parsed)
-    from confluent_kafka import KafkaError, KafkaException
+    from confluent_kafka import KafkaError
 
     from fleuve.cli.client.cluster import REQUEST_S_MAX, cluster
-    from fleuve.cli.client.errors import CommandFailed, failure
+    from fleuve.cli.client.deletion import deleted
+    from fleuve.cli.client.errors import CommandFailed
     from fleuve.cli.client.offsets import ranges
     from fleuve.cli.client.topics import chosen, partitions_of
     from fleuve.cli.output.json_lines import print_json
@@ -55,24 +56,17 @@ def run(parsed: argparse.Namespace) -> int:
             return failures.exit_code
         of = ranges(there, partitions_of(topics))
         records = {topic.name: sum(of[one].records or 0 for one in topic.partitions) for topic in topics}
-        told = [f"{name} ({counted(count, 'record')})" for name, count in records.items()]
-        if not parsed.dry_run and not confirmed(parsed, f"Delete {', '.join(told)} for ever?"):
+        told = {name: f"{name} ({counted(count, 'record')})" for name, count in records.items()}
+        if not parsed.dry_run and not confirmed(parsed, f"Delete {', '.join(told.values())} for ever?"):
             raise CommandFailed("nothing was deleted")
         futures = {}
         if not parsed.dry_run:
             futures = there.admin.delete_topics(list(records), request_timeout=REQUEST_S_MAX)
-        for name, what in zip(records, told, strict=True):
-            try:
-                if name in futures:
-                    futures[name].result()
-            except KafkaException as error:
-                gone = error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART
-                if not (gone and parsed.if_exists):
-                    failures.add(failure(error, what=f"topic {name}"))
-                continue
+        gone = KafkaError.UNKNOWN_TOPIC_OR_PART if parsed.if_exists else None
+        for name in deleted(records, futures, kind="topic", gone=gone, failures=failures):
             if parsed.output == "json":
                 document = {"topic": name, "deleted": not parsed.dry_run, "dry_run": parsed.dry_run}
                 print_json({**document, "records": records[name]})
             else:
-                tell(f"{'would delete' if parsed.dry_run else 'deleted'} topic {what}")
+                tell(f"{'would delete' if parsed.dry_run else 'deleted'} topic {told[name]}")
     return failures.exit_code
